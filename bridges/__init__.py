@@ -1,0 +1,1 @@
+"""One adapter for each thing outside: the MuJoCo hand, Lab Streaming Layer, devices."""

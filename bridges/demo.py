@@ -1,0 +1,208 @@
+"""``myoloop demo``: a simulated intention over real LSL, the real daemon, the simulated hand.
+
+Three processes, as in a laboratory: a source, ``myoloop run`` and the one that watches.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import typer
+import yaml
+from numpy.typing import NDArray
+
+from controller import data
+from controller.board import BoardReader
+from controller.daemon import check_writable
+from controller.errors import HostError, MyoloopError
+from controller.report import write_json
+from controller.session import load_session
+
+SESSION_FILE = "configs/baoding.yaml"
+START_UP_S = 30.0  # a cold disk and a busy machine included
+END_S = 10.0
+
+
+def demo(
+    seconds: Annotated[
+        float | None, typer.Option(min=1.0, help="End after this time [one story, 32 s].")
+    ] = None,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Open no window; the terminal is enough.")
+    ] = False,
+    report: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
+    render: Annotated[
+        Path | None, typer.Option(help="Write what was seen, as .gif or .mp4.")
+    ] = None,
+) -> None:
+    """Watch the policy close the loop: hold, turn, faster, reverse, silence, start again.
+
+    A simulated decoder plays a scripted story over Lab Streaming Layer, in a session of
+    its own; 'myoloop run' reads it at 40 Hz and moves 39 muscles of the MuJoCo hand.
+    Ctrl-C or --seconds ends it with a summary.
+    """
+    check_writable(report)
+    if render:
+        from bridges.render import check_target
+
+        check_target(render)
+    with tempfile.TemporaryDirectory(prefix="myoloop-demo-") as folder:
+        stage = Stage(Path(folder), seconds)
+        try:
+            records = stage.play(keep=render is not None, window=not headless)
+        finally:
+            stage.end()
+        result = stage.report()
+    if report:
+        write_json(result, report)
+    _print_summary(result)
+    if render:
+        from bridges.render import render as draw
+
+        draw(records, render)
+
+
+class Stage:
+    """The processes of one demo; ``end`` leaves none behind."""
+
+    def __init__(self, folder: Path, seconds: float | None) -> None:
+        self._folder, self._seconds = folder, seconds
+        self._session_file = folder / "session.yaml"
+        self._board, self._report = folder / "board", folder / "report.json"
+        self._lsl = f"myoloop-demo-{uuid.uuid4()}"  # two demos on a host do not meet
+        self._write_session()
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def _write_session(self) -> None:
+        template = data.find(SESSION_FILE)
+        session = load_session(template)
+        plain: dict[str, Any] = msgspec.to_builtins(session)
+        plain["policy"] = str(data.find(session.policy, template.parent))
+        plain["source"]["options"]["session"] = self._lsl
+        plain["source"]["options"]["source_id"] = self._lsl
+        self._session_file.write_text(yaml.safe_dump(plain), encoding="utf-8")
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C reaches the demo, which ends the others in order
+        )
+        self._processes.append(process)
+        return process
+
+    def play(self, keep: bool, window: bool) -> list[NDArray[np.void]]:
+        """Run to the end of the story; return the ticks if they are to be kept."""
+        from bridges.terminal import show
+
+        loop = ["--loop"] if self._seconds else []
+        source = self._start(
+            "bridges.simulated_intention", "--session", self._lsl, "--source-id", self._lsl, *loop
+        )
+        limit = ["--seconds", str(self._seconds)] if self._seconds else []
+        daemon = self._start(
+            *("controller.cli", "run", str(self._session_file)),
+            *("--report", str(self._report), "--board", str(self._board), *limit),
+        )
+        reader = self._wait_for_board(daemon)
+        if window and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            self._start("bridges.window", str(self._board))
+        keeper = Keeper(reader) if keep else None
+
+        def over() -> bool:
+            if keeper:
+                keeper.collect()
+            return source.poll() is not None or daemon.poll() is not None
+
+        with suppress(KeyboardInterrupt):  # the way to end the demo
+            show(reader, over)
+        self.end()
+        if keeper:
+            keeper.collect()
+        return keeper.records if keeper else []
+
+    def _wait_for_board(self, daemon: subprocess.Popen[bytes]) -> BoardReader:
+        """The daemon's board, once it ticks."""
+        deadline = time.monotonic() + START_UP_S
+        while time.monotonic() < deadline:
+            if daemon.poll() is not None:
+                raise MyoloopError("the daemon did not start; its reason stands above")
+            if self._board.exists():
+                reader = BoardReader(self._board)
+                if reader.newest >= 0:
+                    return reader
+            time.sleep(0.05)
+        raise HostError(f"the daemon did not tick within {START_UP_S:g} s")
+
+    def end(self) -> None:
+        """Ask each process to end, the daemon first so that the hand relaxes; then make sure."""
+        for process in reversed(self._processes):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def report(self) -> dict[str, Any]:
+        """The daemon's report.
+
+        Raises:
+            MyoloopError: it ended without one.
+        """
+        try:
+            content = self._report.read_bytes()
+        except OSError:
+            raise MyoloopError("the daemon ended without a report") from None
+        found: dict[str, Any] = msgspec.json.decode(content)
+        return found
+
+
+class Keeper:
+    """Collects every tick from the board before its ring comes round (100 s)."""
+
+    def __init__(self, reader: BoardReader) -> None:
+        self.records: list[NDArray[np.void]] = []
+        self._reader, self._next = reader, 0
+
+    def collect(self) -> None:
+        """Take over what is new."""
+        while self._next <= self._reader.newest:
+            record = self._reader.read(self._next)
+            if record is not None:
+                self.records.append(record)
+            self._next += 1
+
+
+def _print_summary(report: dict[str, Any]) -> None:
+    """The run in words."""
+    task, lateness, age = report["task"], report["wake_lateness_us"], report["intention_age_ms"]
+    solved = task["solved_fraction"]
+    lines = [
+        f"{report['ticks']} ticks at {report['rate_hz']:g} Hz in {report['seconds']:.1f} s, "
+        f"{report['missed_deadlines']} deadlines missed",
+        f"wake-up lateness p50 {_number(lateness['p50'], 'us')}, "
+        f"p99 {_number(lateness['p99'], 'us')}, max {_number(lateness['max'], 'us')}; "
+        f"tick p50 {_number(report['tick_us']['p50'], 'us')}",
+        f"intention age p50 {_number(age['p50'], 'ms')}, max {_number(age['max'], 'ms')}",
+        "the hand never worked: engage did not rise"
+        if solved is None
+        else f"both balls within 15 mm on {solved:.0%} of the working ticks, "
+        f"{task['drops']} drops, median error {task['error_mm']['p50']} mm",
+        "gate: " + (", ".join(f"{k} {n}" for k, n in report["gate"].items()) or "no intervention"),
+    ]
+    print("\n".join(lines))
+
+
+def _number(value: float | None, unit: str) -> str:
+    return "-" if value is None else f"{value:.1f} {unit}"

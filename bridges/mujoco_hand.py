@@ -1,0 +1,81 @@
+"""The MuJoCo hand as a plant: one control step of the official physics per tick."""
+
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+import mujoco
+import numpy as np
+
+from bridges.myohand import Layout, Start, load_model
+from controller.errors import PlantError
+from controller.messages import Array, Excitation, Feedback
+from controller.names import JOINTS, MUSCLES
+from controller.ports import PlantInfo
+from controller.settings import convert
+
+
+class MujocoHandOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The simulated hand has nothing to set."""
+
+
+def create(options: dict[str, Any], rate_hz: float, origin: str) -> "MujocoHand":
+    """Make the plant ``myohand`` for a session.
+
+    Raises:
+        SettingsError: an option that it does not have.
+        PlantError: the physics step does not divide the tick.
+    """
+    convert(options, MujocoHandOptions, origin)
+    return MujocoHand(rate_hz)
+
+
+def versions() -> dict[str, str]:
+    """Versions that a score on this hand belongs to."""
+    return {name: version(name) for name in ("mujoco", "myosuite", "myo-sim")}
+
+
+class MujocoHand:
+    """39 muscles, 23 joints, two balls; paused until the first write after a reset."""
+
+    def __init__(self, rate_hz: float) -> None:
+        self._model = load_model()
+        steps = 1.0 / rate_hz / self._model.opt.timestep
+        self._substeps = round(steps)
+        if self._substeps < 1 or abs(steps - self._substeps) > 1e-6:
+            raise PlantError(
+                f"plant myohand: {rate_hz:g} Hz is {steps:.3f} physics steps of "
+                f"{self._model.opt.timestep * 1e3:g} ms; it must be a whole number"
+            )
+        self._data = mujoco.MjData(self._model)
+        self.layout = Layout(self._model)
+        self.start_qpos: Array = Start.of(self._model).qpos
+        self.info = PlantInfo("myohand", MUSCLES, JOINTS, rate_hz, versions())
+        self.reset()
+
+    def reset(self) -> None:
+        """Open hand, palm up, balls at ``start_qpos``."""
+        mujoco.mj_resetData(self._model, self._data)
+        self._data.qpos[:] = self.start_qpos
+        mujoco.mj_forward(self._model, self._data)
+
+    def read(self) -> Feedback:
+        """The newest feedback; copies, so that it stays as it was."""
+        data = self._data
+        return self.layout.feedback(
+            np.array(data.time),
+            data.qpos.copy(),
+            data.qvel.copy(),
+            data.act.copy(),
+            data.xpos,
+            data.xmat,
+        )
+
+    def write(self, excitation: Excitation) -> None:
+        """Apply excitations, (39,), for one tick; then refresh what is derived."""
+        self._data.ctrl[:] = excitation
+        mujoco.mj_step(self._model, self._data, self._substeps)
+        mujoco.mj_forward(self._model, self._data)
+
+    def close(self) -> None:
+        """Nothing to let go."""
