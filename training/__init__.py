@@ -1,0 +1,1 @@
+"""Making a policy: tasks, batched hands, recurrent PPO, curriculum, export, evaluation."""

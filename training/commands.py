@@ -1,0 +1,144 @@
+"""``myoloop train``, ``export`` and ``evaluate``; heavy imports wait until they are used."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from controller import data
+from controller.errors import HostError, SettingsError
+
+if TYPE_CHECKING:
+    from training.learn import Trainer
+
+
+def train(
+    curriculum: Annotated[Path, typer.Argument(help="Curriculum file, see configs/curriculum/.")],
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on from the folder's checkpoint, else from the published one, else start.",
+        ),
+    ] = False,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where checkpoints and curves go [runs/NAME].")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads for physics and learning.")] = 2,
+) -> None:
+    """Train a policy stage by stage: static to dynamic, slow to fast.
+
+    Promotion goes by deterministic episodes on fixed seeds. Kill it at any time:
+    --resume continues with the same optimiser, normaliser, curriculum and random state.
+    TensorBoard reads the folder.
+    """
+    from training.curriculum import load_curriculum
+
+    plan = load_curriculum(curriculum)
+    folder = folder or Path("runs") / curriculum.stem
+    saved = folder / "checkpoint.pt"
+    if saved.exists() and not resume:
+        raise SettingsError(f"{saved} exists: give --resume to go on, or another --folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HostError(f"--folder {folder}: can't be made: {error.strerror}") from None
+
+    import torch
+
+    from training.display import show
+    from training.learn import Trainer
+
+    torch.set_num_threads(threads)
+    trainer = Trainer(plan, folder, threads)
+    if resume:
+        _resume(trainer, saved, curriculum.stem)
+    show(trainer)
+
+
+def _resume(trainer: "Trainer", saved: Path, name: str) -> None:
+    published = Path("policies") / f"{name}.checkpoint.pt"
+    for path in (saved, published):
+        if path.exists():
+            trainer.resume(path)
+            print(f"resumed {path} at {trainer.progress.steps:,} steps", file=sys.stderr)
+            return
+
+
+def export(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            help="A checkpoint of 'myoloop train', or an ONNX network trained elsewhere on the "
+            "official environment."
+        ),
+    ],
+    output: Annotated[Path, typer.Option(help="The ONNX file to write.")] = Path(
+        "policies/baoding.onnx"
+    ),
+) -> None:
+    """Turn a checkpoint into one ONNX file with its contract.
+
+    Numeric parity with torch is measured first. The checkpoint with its curriculum
+    state, and the learning curve, are put beside it: enough to go on training. A foreign
+    ONNX network (86 observations to 39 actions) is wrapped instead: docs/policy.md.
+    """
+    if checkpoint.suffix == ".onnx":
+        from training.wrap import wrap
+
+        wrap(checkpoint, output)
+        print(f"{output}: {checkpoint} wrapped with the official observation and action map")
+        return
+    from training.export import publish
+
+    difference = publish(checkpoint, output)
+    print(f"{output}: differs from torch by at most {difference:.1e} of excitation in 60 steps")
+
+
+def evaluate(
+    policy: Annotated[Path, typer.Argument(help="An exported policy.")],
+    env: Annotated[str, typer.Option(help="An official environment (P1 or P2).")] = "",
+    start: Annotated[
+        Literal["classic", "current"] | None,
+        typer.Option(help="P1's start angle: 3 pi/4 as in 2022, or pi/4 as today."),
+    ] = None,
+    perturb: Annotated[
+        bool, typer.Option("--perturb", help="P1 with noise on joints, balls and phase.")
+    ] = False,
+    task: Annotated[
+        Literal["hold", "cw", "ccw", "profile"] | None,
+        typer.Option(help="One of the project's own tasks instead."),
+    ] = None,
+    period: Annotated[
+        float, typer.Option(min=4.0, max=1000.0, help="Time of one turn for cw and ccw [s].")
+    ] = 20.0,
+    episodes: Annotated[int, typer.Option(min=1, help="How many.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first episode.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
+) -> None:
+    """Score a policy under the daemon's own tick, gate included.
+
+    Without --env and --task: the official P1, classic start. Unperturbed P1 has a
+    deterministic reset: every episode of it is the same.
+    """
+    if env and task:
+        raise SettingsError("--env and --task exclude each other")
+    if task and (perturb or start):
+        raise SettingsError("--start and --perturb belong to --env")
+
+    from bridges.official_env import P1, P2
+    from training.evaluate import Asked
+    from training.scoreboard import run
+
+    official = "" if task else env or P1
+    asked = Asked(
+        policy=data.find(str(policy), Path.cwd()),
+        env=official,
+        start=start or ("current" if official == P2 else "classic"),
+        perturb=perturb,
+        task=task or "hold",
+        period_s=period,
+        seed=seed,
+    )
+    run(asked, episodes, json)

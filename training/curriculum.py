@@ -1,0 +1,150 @@
+"""A curriculum as data: stages of tasks, starts, noise, rewards and a promotion rule."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from controller.settings import load
+
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Positive = Annotated[float, Meta(gt=0.0)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Base: unknown keys are refused, values are fixed once read."""
+
+
+class Task(Settings, frozen=True):
+    """One kind of episode and its share of the batch."""
+
+    do: Literal["hold", "jump", "rotate", "profile"]
+    share: Positive = 1.0
+    period_s: tuple[Positive, Positive] = (20.0, 40.0)
+    """Range of the time of one turn; for ``profile`` the first is the fastest."""
+    direction: Literal["both", "cw", "ccw"] = "both"
+    segment_s: tuple[Positive, Positive] = (1.0, 4.0)
+    """How long a ``profile`` keeps a speed, or a ``jump`` its targets."""
+    jump_rad: Annotated[float, Meta(ge=0.0, le=3.1416)] = 0.5
+    """The furthest that the targets of ``jump`` leap at once."""
+
+
+class Starts(Settings, frozen=True):
+    """How episodes begin."""
+
+    on_targets: Share = 1.0
+    """Share of episodes whose balls are placed on their targets, at a random phase."""
+    classic: Share = 0.5
+    """Of the official starts, the share at the classic angle (3 pi/4), else at pi/4."""
+    joint_noise_rad: Annotated[float, Meta(ge=0.0, le=0.3)] = 0.03
+    ball_noise_m: Annotated[float, Meta(ge=0.0, le=0.01)] = 0.002
+
+
+class Noise(Settings, frozen=True):
+    """Exploration: standard deviation of the action and its first-order correlation."""
+
+    sigma: Annotated[float, Meta(gt=0.0, le=1.0)]
+    correlation: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.7
+    fade_to: Annotated[float, Meta(gt=0.0, le=1.0)] | None = None
+    """The standard deviation fades to this (noise is muscle tone: the policy leans on it)"""
+    fade_steps: Count = 1_000_000
+    """over so many steps of the stage."""
+
+    def sigma_at(self, stage_steps: int) -> float:
+        """The standard deviation after so many steps of the stage."""
+        if self.fade_to is None:
+            return self.sigma
+        share = min(1.0, stage_steps / self.fade_steps)
+        return self.sigma + share * (self.fade_to - self.sigma)
+
+
+class Reward(Settings, frozen=True):
+    """Weights; the sum is scaled by 0.1 / (their total) so that values stay near 10."""
+
+    alive: float = 1.0
+    solved: float = 5.0
+    near: float = 1.0
+    """Per ball exp(-(distance / 20 mm)^2)."""
+    close: float = 1.0
+    """Per ball exp(-(distance / 8 mm)^2)."""
+    effort: float = 0.0
+    """Minus the mean activation."""
+
+
+class Learning(Settings, frozen=True):
+    """One update of recurrent PPO."""
+
+    steps: Count = 32
+    epochs: Count = 4
+    minibatches: Count = 4
+    kl: Positive = 0.02
+    rate: Positive = 3e-4
+    """The actor's first learning rate; it adapts to ``kl``, the critic's does not."""
+    critic_rate: Positive = 5e-4
+    gamma: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.99
+    lam: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.95
+
+
+class Promotion(Settings, frozen=True):
+    """Go on when the deterministic score reaches this, that many evaluations in a row."""
+
+    solved: Share
+    times: Count = 2
+
+
+class Stage(Settings, frozen=True):
+    """One step of the curriculum."""
+
+    name: str
+    tasks: Annotated[list[Task], Meta(min_length=1)]
+    noise: Noise
+    promote: Promotion
+    starts: Starts = Starts()
+    reward: Reward = Reward()
+    learning: Learning = Learning()
+    physics: Literal["coarse", "official"] = "coarse"
+    episode_s: Positive = 5.0
+    drop_height_m: Annotated[float, Meta(ge=1.2, le=1.4)] = 1.30
+    keep_earlier: Share = 0.0
+    """Share of the batch that goes on with the tasks of the stages before."""
+
+
+class Curriculum(Settings, frozen=True):
+    """A whole curriculum; a stage reads as a sentence."""
+
+    skill: Literal["baoding"]
+    stages: Annotated[list[Stage], Meta(min_length=1)]
+    hands: Count = 192
+    seed: int = 0
+    evaluate_every: Count = 400_000
+    """Steps between two deterministic evaluations."""
+    evaluation_episodes: Count = 200
+    hidden: Count = 128
+    """Width of the actor's LSTM and of the layer after it."""
+    critic: tuple[Count, ...] = (256, 256)
+    first_action: Annotated[float, Meta(ge=-1.0, le=1.0)] = -0.4
+    """Mean action of the untrained actor; -0.4 is a nearly passive hand (excitation 0.011),
+    which keeps the balls seven times longer than an action of 0 (excitation 0.076)."""
+
+    def mix(self, index: int) -> list[Task]:
+        """The tasks of stage ``index`` with the share of earlier stages added, shares to 1."""
+        stage = self.stages[index]
+        own = _scaled(stage.tasks, 1.0 - stage.keep_earlier if index else 1.0)
+        earlier = [task for before in self.stages[:index] for task in before.tasks]
+        return own + _scaled(earlier, stage.keep_earlier) if earlier else own
+
+
+def _scaled(tasks: list[Task], total: float) -> list[Task]:
+    whole = sum(task.share for task in tasks)
+    return [msgspec.structs.replace(t, share=total * t.share / whole) for t in tasks if total > 0]
+
+
+def load_curriculum(path: str | Path) -> Curriculum:
+    """Read a curriculum file.
+
+    Raises:
+        SettingsError: names the key, the value and what is allowed.
+    """
+    return load(path, Curriculum)

@@ -1,0 +1,105 @@
+"""What the hands are asked to do: starts, rotation commands and jumps, for a batch."""
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.messages import Array, Flags
+from controller.skills import baoding
+from training.batch import Hands
+from training.curriculum import Starts, Task
+
+LIFT_M: Final = 0.006  # placed balls start this far above their targets: clear of the palm
+FASTEST_PERIOD_S: Final = 2 * np.pi / baoding.FASTEST_RATE_RAD_S
+HOLD_SHARE_OF_PROFILE: Final = 0.25
+TURN: Final = {"cw": (-1.0,), "ccw": (1.0,), "both": (-1.0, 1.0)}
+
+
+class Episodes:
+    """The commands of a batch of hands; each hand draws its own task at every reset."""
+
+    def __init__(
+        self, hands: Hands, tasks: list[Task], starts: Starts, rng: np.random.Generator
+    ) -> None:
+        self.hands, self.tasks, self.starts, self.rng = hands, tasks, starts, rng
+        count = hands.count
+        self.task = np.zeros(count, dtype=np.intp)
+        self.rotation = np.zeros((count, 1))
+        self._segment_left = np.full(count, np.inf)
+        self.goal = baoding.begin_at(np.zeros(count))
+
+    def reset(self, ids: NDArray[np.intp], task: NDArray[np.intp] | None = None) -> None:
+        """Start new episodes: draw a task, place the hand, the balls and the targets."""
+        if ids.size == 0:
+            return
+        rng, starts, count = self.rng, self.starts, ids.size
+        shares = np.array([t.share for t in self.tasks])
+        drawn = rng.choice(len(self.tasks), size=count, p=shares / shares.sum())
+        self.task[ids] = drawn if task is None else task
+        for one in ids.tolist():
+            self._draw_command(one, first=True)
+        placed = rng.random(count) < starts.on_targets
+        classic = rng.random(count) < starts.classic
+        official = np.where(
+            classic, baoding.START_ANGLE_CLASSIC_RAD, baoding.START_ANGLE_CURRENT_RAD
+        )
+        angle = np.where(placed, rng.uniform(0, 2 * np.pi, count), official)
+        moving = ~placed | (rng.random(count) < 0.5)  # the official task moves at once
+        rate = np.where(moving, self.rotation[ids, 0], 0.0) * baoding.FASTEST_RATE_RAD_S
+        self._set_goal(ids, baoding.begin_at(angle, rate))
+        self._place(ids, placed)
+
+    def _place(self, ids: NDArray[np.intp], placed: NDArray[np.bool_]) -> None:
+        hands, starts, rng = self.hands, self.starts, self.rng
+        joints = rng.normal(0.0, starts.joint_noise_rad, (ids.size, 23))
+        hands.place(ids, joints)
+        balls = hands.start_balls(ids)
+        feedback = hands.feedback()
+        targets = baoding.markers(feedback, self.goal)[ids]
+        targets[..., 2] += LIFT_M
+        balls[placed] = targets[placed]
+        balls[..., :2] += rng.normal(0.0, starts.ball_noise_m, (ids.size, 2, 2))
+        hands.place(ids, joints, balls)
+
+    def _set_goal(self, ids: NDArray[np.intp], fresh: baoding.BaodingGoal) -> None:
+        names = ("angle_rad", "shown_rad", "rate_rad_s", "radius_m", "started")
+        parts = {name: getattr(self.goal, name).copy() for name in names}
+        for name in names:
+            parts[name][ids] = getattr(fresh, name)
+        self.goal = replace(self.goal, **parts)
+
+    def advance(self) -> None:
+        """Let the targets move on by one control step; draw new commands where one ended."""
+        self._segment_left -= baoding.CONTROL_STEP_S
+        for one in np.flatnonzero(self._segment_left <= 0).tolist():
+            self._draw_command(one, first=False)
+        self.goal = baoding.advance(self.goal, self.rotation, baoding.CONTROL_STEP_S)
+
+    def _draw_command(self, one: int, first: bool) -> None:
+        task, rng = self.tasks[self.task[one]], self.rng
+        self._segment_left[one] = np.inf
+        if task.do in ("profile", "jump"):
+            self._segment_left[one] = rng.uniform(*task.segment_s)
+        if task.do == "jump":
+            self.rotation[one] = 0.0
+            if not first:
+                self.goal.angle_rad[one] += rng.uniform(-task.jump_rad, task.jump_rad)
+        elif task.do == "hold":
+            self.rotation[one] = 0.0
+        elif task.do == "rotate":
+            period = 1.0 / rng.uniform(1.0 / task.period_s[1], 1.0 / task.period_s[0])
+            self.rotation[one] = rng.choice(TURN[task.direction]) * FASTEST_PERIOD_S / period
+        else:
+            fastest = FASTEST_PERIOD_S / task.period_s[0]
+            hold = rng.random() < HOLD_SHARE_OF_PROFILE
+            self.rotation[one] = 0.0 if hold else rng.uniform(-fastest, fastest)
+
+
+def tracking(hands: Hands, goal: baoding.BaodingGoal) -> tuple[Array, Flags, Array]:
+    """Distances (n, 2) [m], solved (n,) and the lower ball's height (n,) [m]."""
+    feedback = hands.feedback()
+    distance = baoding.errors_m(feedback, goal)
+    lowest = feedback.object_pos[..., 2].min(axis=-1)
+    return distance, baoding.solved(feedback, goal), lowest
