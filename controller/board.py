@@ -63,25 +63,34 @@ class BoardWriter:
     """The loop's end: fill ``record`` in place, then ``publish``."""
 
     def __init__(self, path: Path, slots: int = 4096) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         size = HEADER.itemsize + slots * RECORD.itemsize
-        with path.open("w+b") as file:
-            os.posix_fallocate(file.fileno(), 0, size)  # never a bus error on a full disk
-            self._map = mmap.mmap(file.fileno(), size)
+        unfinished = path.with_name(path.name + ".new")  # no reader ever sees half a header
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with unfinished.open("w+b") as file:
+                os.posix_fallocate(file.fileno(), 0, size)  # never a bus error on a full disk
+                self._map = mmap.mmap(file.fileno(), size)
+        except OSError as error:
+            raise HostError(f"board {path}: can't be written: {error.strerror}") from None
         self._header = np.frombuffer(self._map, HEADER, count=1)
         self._slots = np.frombuffer(self._map, RECORD, count=slots, offset=HEADER.itemsize)
-        self._slots["number"] = -1
+        self._numbers = self._slots["number"]
+        self._numbers[:] = -1
         self._header[0] = (MAGIC, LAYOUT_VERSION, os.getpid(), slots, -1, 0)
         self.record = np.zeros((), RECORD)
+        try:
+            unfinished.replace(path)
+        except OSError as error:
+            raise HostError(f"board {path}: can't be written: {error.strerror}") from None
 
     def publish(self, number: int) -> None:
         """Make ``record`` visible as tick ``number``."""
-        slot = self._slots[number % len(self._slots)]
-        slot["number"] = -1
+        slot = number % len(self._slots)
+        self._numbers[slot] = -1
         self.record["number"] = -1
-        slot[...] = self.record
-        slot["number"] = number
+        self._slots[slot] = self.record
+        self._numbers[slot] = number
         self._header["newest"] = number
 
     def close(self) -> None:
@@ -104,6 +113,8 @@ class BoardReader:
         if self._header["magic"] != MAGIC or self._header["layout"] != LAYOUT_VERSION:
             raise HostError(f"{path}: not a myoloop board of layout {LAYOUT_VERSION}")
         count = int(self._header["slots"])
+        if count < 1 or len(self._map) < HEADER.itemsize + count * RECORD.itemsize:
+            raise HostError(f"{path}: a truncated board: {len(self._map)} bytes for {count} ticks")
         self._slots = np.frombuffer(self._map, RECORD, count=count, offset=HEADER.itemsize)
 
     @property

@@ -12,9 +12,10 @@ from controller.errors import HostError, MyoloopError
 
 EXTRAS: Final = {
     "gymnasium": "hand",
-    "imageio": "hand",
+    "imageio_ffmpeg": "hand",
     "mujoco": "hand",
     "myosuite": "hand",
+    "PIL": "hand",
     "matplotlib": "train",
     "onnx": "train",
     "rsl_rl": "train",
@@ -71,8 +72,8 @@ def _missing_extra(error: Exception) -> HostError | None:
         return None
     extra = EXTRAS[package]
     return HostError(
-        f"{package} is not installed: it comes with the extra [{extra}]: "
-        f"pip install -c constraints.txt -e '.[{extra}]' (docs/install.md)"
+        f"{package} is not installed; it comes with the extra [{extra}]: {sys.executable} "
+        f"-m pip install -c constraints.txt -e '.[{extra}]' (docs/install.md)"
     )
 
 

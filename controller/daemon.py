@@ -20,7 +20,7 @@ from controller.gate import Gate
 from controller.loop import Loop, Tick
 from controller.names import JOINTS, MUSCLES
 from controller.policy import OnnxPolicy, load
-from controller.ports import PlantInfo
+from controller.ports import PlantInfo, Skill
 from controller.realtime import scheduled
 from controller.report import Ledger, write_json
 from controller.session import Session, load_session
@@ -75,12 +75,12 @@ class Daemon:
         self.session = session
         skill = registry.find("skills", session.skill, f"{origin}: skill")
         self.policy = load(data.find(session.policy, origin.parent))
-        _check_policy(self.policy, session)
+        _check_policy(self.policy, session, skill)
         plant_factory = registry.find("plants", session.plant.use, f"{origin}: plant.use")
         self.plant = plant_factory(
             session.plant.options, session.rate_hz, f"{origin}: plant.options"
         )
-        check_plant(self.plant.info)
+        check_plant(self.plant.info, session.rate_hz)
         source_factory = registry.find("sources", session.source.use, f"{origin}: source.use")
         self.source = source_factory(
             session.source.options, skill.CHANNELS, f"{origin}: source.options"
@@ -92,7 +92,7 @@ class Daemon:
             skill,
             self.policy,
             gate,
-            tuple(name for name, _ in self.policy.contract.terms),
+            _terms(self.policy),
             1.0 / session.rate_hz,
         )
         self.ledger = Ledger()
@@ -151,7 +151,11 @@ class Daemon:
             self._board.close()
 
 
-def _check_policy(policy: OnnxPolicy, session: Session) -> None:
+def _terms(policy: OnnxPolicy) -> tuple[str, ...]:
+    return tuple(name for name, _ in policy.contract.terms)
+
+
+def _check_policy(policy: OnnxPolicy, session: Session, skill: Skill) -> None:
     contract = policy.contract
     if contract.skill != session.skill:
         raise ContractError(
@@ -163,14 +167,28 @@ def _check_policy(policy: OnnxPolicy, session: Session) -> None:
             f"policy {policy.path}: made for {contract.rate_hz:g} Hz, "
             f"the session's rate_hz is {session.rate_hz:g}"
         )
+    try:
+        observation = skill.observation(_terms(policy))
+    except ContractError as error:
+        raise ContractError(f"policy {policy.path}: {error}") from None
+    for (name, size), own in zip(contract.terms, observation.sizes, strict=True):
+        if size != own:
+            raise ContractError(
+                f"policy {policy.path}: term {name!r} has the size {size}, the skill's has {own}"
+            )
 
 
-def check_plant(info: PlantInfo) -> None:
-    """Hold a plant's handshake against the shared names.
+def check_plant(info: PlantInfo, rate_hz: float) -> None:
+    """Hold a plant's handshake against the shared names and the session's rate.
 
     Raises:
-        ContractError: names the first muscle or joint that differs.
+        ContractError: names the first muscle or joint that differs, or the rate.
     """
+    if info.rate_hz != rate_hz:
+        raise ContractError(
+            f"plant {info.kind}: runs at {info.rate_hz:g} Hz, "
+            f"the session's rate_hz is {rate_hz:g}"
+        )
     for kind, found, wanted in (("muscle", info.muscles, MUSCLES), ("joint", info.joints, JOINTS)):
         if found != wanted:
             if len(found) != len(wanted):

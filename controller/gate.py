@@ -132,7 +132,8 @@ class Gate:
         inside = values.shape == self._low.shape and bool(
             ((values >= self._low) & (values <= self._high)).all()
         )
-        return inside and -RANGE_TOLERANCE <= intention.engage <= 1 + RANGE_TOLERANCE
+        ahead = intention.age_s < -self._hold_after_s  # a stamp ahead of time would never age
+        return inside and not ahead and -RANGE_TOLERANCE <= intention.engage <= 1 + RANGE_TOLERANCE
 
     def allow(self, wished: Excitation) -> MuscleCommand:
         """The command that may be sent for this wish; valid until the next call.

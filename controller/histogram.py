@@ -21,6 +21,7 @@ class Histogram:
 
     def add(self, value: float) -> None:
         """Count one value; a value that is not finite counts as the largest."""
+        value = float(value)  # a numpy scalar can not be written as JSON
         if not math.isfinite(value):
             index, value = BINS - 1, LOWEST * GROWTH**BINS
         elif value <= LOWEST:
@@ -35,7 +36,7 @@ class Histogram:
         """The value that ``q`` per cent of the counts do not exceed; NaN when empty."""
         if not self.count:
             return math.nan
-        rank = math.ceil(q / 100 * self.count)
+        rank = math.ceil(q * self.count / 100 - 1e-9)  # 99.9 % of 1000 is the 999th
         index = int(np.searchsorted(np.cumsum(self._counts), max(1, rank)))
         return min(self.max, LOWEST * GROWTH**index)
 

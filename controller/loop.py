@@ -4,7 +4,7 @@ The same object runs in the daemon, in tests and in the official evaluation.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +15,7 @@ from controller.names import MUSCLES
 from controller.ports import IntentionSource, Plant, Policy, Skill
 
 REST: Final = np.zeros(len(MUSCLES), np.float32)
+MEASURED: Final = tuple(field.name for field in fields(Feedback) if field.name != "time_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,10 @@ class Tick:
     wished: Excitation
     command: MuscleCommand
     targets: Array
+
+
+def _finite(feedback: Feedback) -> bool:
+    return all(bool(np.isfinite(getattr(feedback, name)).all()) for name in MEASURED)
 
 
 class Loop:
@@ -108,7 +113,7 @@ class Loop:
     def _admit(self, intention: Intention, feedback: Feedback) -> State:
         """Let the gate move on; put the task back when ready, start afresh when active."""
         before = self.gate.state
-        state = self.gate.admit(intention, bool(np.isfinite(feedback.joint_pos).all()))
+        state = self.gate.admit(intention, _finite(feedback))
         if state is State.READY and before is not State.READY:
             self.plant.reset()
             self._live = False

@@ -7,11 +7,12 @@ recurrent state is an input ``NAME_in`` and an output ``NAME_out``. The metadata
 
 import hashlib
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
 import onnxruntime as ort
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from controller.errors import ContractError
@@ -30,7 +31,7 @@ class Contract(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
 
     contract_version: int
     skill: str
-    terms: list[tuple[str, int]]
+    terms: list[tuple[str, Annotated[int, Meta(gt=0, le=100_000)]]]
     """Observation terms by name and size, in order."""
     muscles: list[str]
     rate_hz: float
@@ -119,14 +120,15 @@ def _contract(path: Path, session: ort.InferenceSession) -> Contract:
             f"(found: {', '.join(metadata) or 'none'}); docs/policy.md says what it holds"
         )
     try:
-        version = msgspec.json.decode(metadata[METADATA_KEY]).get("contract_version")
+        plain = msgspec.json.decode(metadata[METADATA_KEY], type=dict[str, Any])
+        version = plain.get("contract_version")
         if version != CONTRACT_VERSION:
             raise ContractError(
                 f"policy {path}: contract version {version!r}, this myoloop reads "
                 f"{CONTRACT_VERSION}"
             )
         contract = msgspec.json.decode(metadata[METADATA_KEY], type=Contract)
-    except (msgspec.MsgspecError, AttributeError) as error:
+    except msgspec.MsgspecError as error:
         raise ContractError(f"policy {path}: its contract is malformed: {error}") from None
     _check_names(path, contract)
     return contract

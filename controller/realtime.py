@@ -17,20 +17,20 @@ def scheduled(settings: RealTimeSettings) -> Iterator[list[str]]:
         HostError: something was refused and ``required`` is set.
     """
     affinity = os.sched_getaffinity(0)
-    refused = [*_pin(settings.cpu), *_raise_priority(settings.priority)]
-    if refused and settings.required:
-        raise HostError(f"realtime.required is set, but {refused[0]}")
-    gc.collect()
-    gc.freeze()
-    gc.disable()
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
+        refused = [*_pin(settings.cpu), *_raise_priority(settings.priority)]
+        if refused and settings.required:
+            raise HostError(f"realtime.required is set, but {refused[0]}")
+        gc.collect()
+        gc.freeze()
+        gc.disable()
         yield refused
     finally:
         gc.enable()
         gc.unfreeze()
         os.sched_setaffinity(0, affinity)
-        if settings.priority and not refused:
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def _pin(cpu: int | None) -> list[str]:
@@ -38,9 +38,10 @@ def _pin(cpu: int | None) -> list[str]:
         return []
     try:
         os.sched_setaffinity(0, {cpu})
-    except OSError as error:
+    except (OSError, OverflowError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         allowed = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
-        return [f"realtime.cpu: processor {cpu} refused ({error.strerror}); allowed: {allowed}"]
+        return [f"realtime.cpu: processor {cpu} refused ({why}); allowed: {allowed}"]
     return []
 
 

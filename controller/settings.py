@@ -28,7 +28,7 @@ def load(path: str | Path, kind: type[T]) -> T:
         raise SettingsError(f"{path}: can't be read: {_reason(error)}") from None
     try:
         raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except Exception as error:  # PyYAML lets the errors of int(), date() and others through
         raise SettingsError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     return convert(raw, kind, str(path))
 
@@ -38,7 +38,8 @@ def convert(raw: Any, kind: type[T], origin: str) -> T:
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{origin}: {_explain(str(error), raw, kind)}") from None
+        line = " ".join(_explain(str(error), raw, kind).split())  # a key may hold a line break
+        raise SettingsError(f"{origin}: {line}") from None
 
 
 def _reason(error: Exception) -> str:
@@ -47,10 +48,14 @@ def _reason(error: Exception) -> str:
 
 def _explain(message: str, raw: Any, kind: type) -> str:
     """Put the key and its value in front of msgspec's sentence."""
-    match = re.match(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", message, re.DOTALL)
+    match = re.match(
+        r"(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?$", message, re.DOTALL
+    )
     assert match is not None  # every part of the pattern is optional
     what, path = match["what"].replace("`", "'"), (match["path"] or "").lstrip(".")
-    unknown = re.search(r"unknown field '(.*)'", what)
+    if match["key"]:
+        return f"{path or 'the file'}: {what[:1].lower() + what[1:]} as a key; keys are text"
+    unknown = re.search(r"unknown field '(.*)'", what, re.DOTALL)
     if unknown:
         where = f"{path}.{unknown[1]}" if path else unknown[1]
         return f"{where}: unknown key; allowed: {', '.join(_allowed(kind, path))}"
@@ -60,7 +65,7 @@ def _explain(message: str, raw: Any, kind: type) -> str:
 
 
 def _steps(path: str) -> list[str]:
-    return re.findall(r"[^.\[\]]+", path)
+    return re.findall(r"\.{3}|[^.\[\]]+", path)  # "[...]" is any value of a mapping
 
 
 def _at(raw: Any, path: str) -> Any:
