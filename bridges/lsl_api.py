@@ -1,0 +1,165 @@
+"""The little of pylsl that is used here, with types: pylsl brings none.
+
+All its calls go through ctypes and release the GIL while liblsl works. What liblsl
+refuses or loses comes out as ``RuntimeError``, from which each of pylsl's own errors derives.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+Stamps = NDArray[np.float64]  # (n,) [s]
+
+FLOAT32: Final = "float32"
+NO_STAMPS: Final[Stamps] = np.empty(0)
+_FORMATS: Final = {
+    getattr(pylsl, f"cf_{name}"): name
+    for name in ("float32", "double64", "string", "int32", "int16", "int8", "int64")
+}
+_BUFFER_S: Final = 1  # liblsl's smallest; older samples are dropped by liblsl itself
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream as its outlet announces it.
+
+    Attributes:
+        labels: of the channels; None before the outlet was asked (``Inlet.describe``).
+        uid: of this very outlet: a restarted one has another.
+        handle: pylsl's own object.
+    """
+
+    name: str
+    type: str
+    source_id: str
+    session: str
+    labels: tuple[str, ...] | None
+    channels: int
+    format: str
+    rate_hz: float
+    host: str
+    uid: str
+    handle: Any = field(repr=False, compare=False)
+
+
+def configure(text: str) -> None:
+    """Give liblsl its configuration; without effect after any other call in this process."""
+    pylsl.set_config_content(text)
+
+
+def local_clock_s() -> float:
+    """The clock of all stamps made on this machine [s]."""
+    return float(pylsl.local_clock())
+
+
+def streams(window_s: float) -> list[Stream]:
+    """All streams of this process's session that answer within the window; blocks that long."""
+    return [_stream(info, labels=None) for info in pylsl.resolve_streams(window_s)]
+
+
+def _stream(info: Any, labels: tuple[str, ...] | None) -> Stream:
+    return Stream(
+        name=info.name(),
+        type=info.type(),
+        source_id=info.source_id(),
+        session=info.session_id(),
+        labels=labels,
+        channels=info.channel_count(),
+        format=_FORMATS.get(info.channel_format(), "undefined"),
+        rate_hz=info.nominal_srate(),
+        host=info.hostname(),
+        uid=info.uid(),
+        handle=info,
+    )
+
+
+def _labels(info: Any) -> tuple[str, ...]:
+    found = []
+    channel = info.desc().child("channels").child("channel")
+    while not channel.empty():
+        found.append(channel.child_value("label"))
+        channel = channel.next_sibling("channel")
+    return tuple(found)
+
+
+class Inlet:
+    """One connection to one outlet, which it never replaces by another."""
+
+    def __init__(self, stream: Stream) -> None:
+        # recover=False: liblsl's own recovery connects to whatever has the same name, type,
+        # source_id and size, says nothing, and info() goes on showing the outlet that died.
+        self._raw = pylsl.StreamInlet(
+            stream.handle, max_buflen=_BUFFER_S, max_chunklen=1, recover=False
+        )
+
+    def describe(self, timeout_s: float) -> Stream:
+        """The full announcement, labels included."""
+        info = self._raw.info(timeout_s)
+        return _stream(info, _labels(info))
+
+    def open(self, timeout_s: float) -> None:
+        """Have samples sent from now on."""
+        self._raw.open_stream(timeout_s)
+
+    def correction_s(self, timeout_s: float) -> float:
+        """What to add to this outlet's stamps to bring them to the local clock [s].
+
+        The first answer takes 0.64 s; later ones are instant, liblsl keeps them up to date.
+        """
+        return float(self._raw.time_correction(timeout_s))
+
+    def pull(self, rows: NDArray[np.float32]) -> Stamps:
+        """Move what has arrived into ``rows``, (n, channels); return its stamps [s], (<= n,).
+
+        Never blocks **once ``describe`` has answered**: before that, liblsl's chunk
+        functions fetch the announcement first and wait for it, whatever their time-out.
+        """
+        _, stamps = self._raw.pull_chunk(0.0, len(rows), dest_obj=rows, as_numpy=True)
+        arrived: Stamps = stamps
+        return arrived
+
+
+class Outlet:
+    """An announced stream of float32 samples.
+
+    Args:
+        description: per channel, the XML elements below desc/channels/channel.
+        extra: further elements below desc.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        type: str,
+        source_id: str,
+        rate_hz: float,
+        description: Sequence[dict[str, str]],
+        extra: dict[str, str],
+    ) -> None:
+        info = pylsl.StreamInfo(name, type, len(description), rate_hz, FLOAT32, source_id)
+        root = info.desc()
+        for key, value in extra.items():
+            root.append_child_value(key, value)
+        channels = root.append_child("channels")
+        for elements in description:
+            channel = channels.append_child("channel")
+            for key, value in elements.items():
+                channel.append_child_value(key, value)
+        self._raw = pylsl.StreamOutlet(info, chunk_size=1, max_buffered=_BUFFER_S)
+
+    @property
+    def session(self) -> str:
+        """The session that liblsl really put it in."""
+        return str(self._raw.get_info().session_id())
+
+    def push(self, sample: Sequence[float], stamp_s: float) -> None:
+        """Send one sample; a stamp of 0 means now."""
+        self._raw.push_sample(sample, stamp_s)
+
+    def wait_for_reader(self, timeout_s: float) -> bool:
+        """Block until somebody reads, at most this long; whether somebody does."""
+        return bool(self._raw.wait_for_consumers(timeout_s))

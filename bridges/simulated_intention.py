@@ -1,0 +1,130 @@
+"""A simulated decoder: plays a scripted story over real LSL, in a process of its own.
+
+    python -m bridges.simulated_intention --session ID --source-id ID
+
+The story is data. It starts when somebody reads the stream, so that nobody misses its
+beginning, and it only says what is wanted: how fast a change of rotation is followed is the
+skill's affair.
+"""
+
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from types import FrameType
+from typing import Annotated, Final
+
+import numpy as np
+import typer
+
+from bridges.lsl_match import RATE_HZ
+from bridges.lsl_outlet import IntentionOutlet
+from controller.clock import NS, Grid
+from controller.skills.baoding import CHANNELS
+
+TREMOR: Final = 0.01  # standard deviation of the rotation's noise, with --seed
+STOP_CHECK_S: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A stretch of time in which the person wants one thing.
+
+    Attributes:
+        seconds: duration [s].
+        rotation: the channel of the skill ``baoding``, -1-1; 0.2 is one turn in 20 s.
+        engage: the dead-man, 0-1.
+        silent: whether the stream sends nothing at all.
+    """
+
+    name: str
+    seconds: float
+    rotation: float
+    engage: float
+    silent: bool = False
+
+
+STORY: Final = (
+    Scene("ready", 1.0, rotation=0.0, engage=0.0),
+    Scene("hold", 3.0, rotation=0.0, engage=1.0),
+    Scene("slow turn", 6.0, rotation=0.2, engage=1.0),
+    Scene("faster", 5.0, rotation=0.3, engage=1.0),
+    Scene("reverse", 6.0, rotation=-0.2, engage=1.0),
+    Scene("hold", 2.0, rotation=0.0, engage=1.0),
+    Scene("silence", 2.0, rotation=0.0, engage=1.0, silent=True),
+    Scene("back, not engaged", 1.5, rotation=0.0, engage=0.0),
+    Scene("hold again", 2.0, rotation=0.0, engage=1.0),
+    Scene("slow turn", 4.0, rotation=0.2, engage=1.0),
+)
+REST: Final = Scene("rest", 1.0, rotation=0.0, engage=0.0)
+
+
+def duration_s(story: tuple[Scene, ...]) -> float:
+    """How long the story takes at speed 1 [s]."""
+    return sum(scene.seconds for scene in story)
+
+
+def scene_at(story: tuple[Scene, ...], time_s: float) -> Scene | None:
+    """The scene at a time of the story, or None after its end."""
+    ends = accumulate(scene.seconds for scene in story)
+    return next((scene for scene, end in zip(story, ends, strict=True) if time_s < end), None)
+
+
+class Stop:
+    """SIGINT and SIGTERM ask for a stop; they interrupt nothing."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, _signal: int, _frame: FrameType | None) -> None:
+        self.asked = True
+
+
+def scenes(story: tuple[Scene, ...], speed: float, loop: bool, stop: Stop) -> Iterator[Scene]:
+    """The scene of each sample, on an absolute 100 Hz grid, until the end or the stop."""
+    grid = Grid(RATE_HZ)
+    grid.start()
+    began_ns = time.monotonic_ns()
+    while not stop.asked:
+        now_ns, _ = grid.wait()
+        time_s = (now_ns - began_ns) / NS * speed
+        scene = scene_at(story, time_s % duration_s(story) if loop else time_s)
+        if scene is None:
+            return
+        yield scene
+
+
+def main(
+    session: Annotated[str, typer.Option(help="LSL session.")],
+    source_id: Annotated[str, typer.Option(help="Identity of the stream.")],
+    speed: Annotated[
+        float, typer.Option(min=0.1, max=20.0, help="Of the story; still 100 samples a second.")
+    ] = 1.0,
+    loop: Annotated[bool, typer.Option("--loop", help="Start again at the end.")] = False,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Add a decoder's noise to the rotation.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Name each scene.")] = False,
+) -> None:
+    """Play the story as an intention stream of the skill 'baoding', once somebody reads it."""
+    stop = Stop()
+    outlet = IntentionOutlet(CHANNELS, source_id, session)
+    while not stop.asked and not outlet.wait_for_reader(STOP_CHECK_S):
+        pass
+    noise = None if seed is None else np.random.default_rng(seed)
+    shown = None
+    for scene in scenes(STORY if loop else (*STORY, REST), speed, loop, stop):
+        if verbose and scene is not shown:
+            print(scene.name, flush=True)
+            shown = scene
+        if not scene.silent:
+            tremor = float(noise.normal(0.0, TREMOR)) if noise else 0.0
+            outlet.push((scene.rotation + tremor,), scene.engage)
+    outlet.close()
+
+
+if __name__ == "__main__":
+    typer.run(main)
