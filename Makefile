@@ -1,0 +1,35 @@
+# The environment is .venv; a stamp .venv/has-EXTRA tells that an extra of pyproject.toml is
+# installed as locked. A change of either file makes the stamps old, nothing else does.
+PYTHON ?= python3
+ARGS ?=
+
+.PHONY: setup demo test train system
+.NOTPARALLEL:
+
+setup: .venv/has-hand .venv/has-dev
+	@echo "ready: .venv/bin/myoloop --help"
+
+demo: .venv/has-hand
+	.venv/bin/myoloop demo $(ARGS)
+
+test: .venv/has-hand .venv/has-train .venv/has-dev
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/pytest
+
+train: .venv/has-hand .venv/has-train
+	.venv/bin/myoloop train configs/curriculum/baoding.yaml --resume
+
+system:
+	@$(PYTHON) -I bridges/system_packages.py
+
+.venv/has-%: pyproject.toml constraints.txt | .venv/bin/pip
+	.venv/bin/pip install --quiet -c constraints.txt -e ".[$*]"
+	@touch $@
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13) and \
+	"Python %d.%d found, myoloop needs 3.11, 3.12 or 3.13: make PYTHON=python3.12 ..." % v)'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	{ echo "Python can make no environment yet: sudo apt-get install -y python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv

@@ -1,0 +1,1 @@
+"""Proving the hardware path: emulators, faults, bench and numbered bring-up steps."""
