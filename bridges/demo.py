@@ -50,6 +50,7 @@ def demo(
     its own; 'myoloop run' reads it at 40 Hz and moves 39 muscles of the MuJoCo hand.
     Ctrl-C or --seconds ends it with a summary.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, in order
     check_writable(report)
     if render:
         from bridges.render import check_target

@@ -55,7 +55,7 @@ def check_names(model: mujoco.MjModel) -> None:
         ContractError: names the first that differs.
     """
     muscles = [model.actuator(i).name for i in range(model.nu)]
-    joints = [model.joint(i).name for i in range(len(JOINTS))]
+    joints = [model.joint(i).name for i in range(min(model.njnt, len(JOINTS)))]
     for kind, found, wanted in (("muscle", muscles, MUSCLES), ("joint", joints, JOINTS)):
         if len(found) != len(wanted):
             raise ContractError(f"the model has {len(found)} {kind}s, myoloop has {len(wanted)}")
@@ -101,15 +101,18 @@ class Layout:
         xpos: Array,
         xmat: Array,
     ) -> Feedback:
-        """Pick the feedback out of MuJoCo's arrays, with or without batch axes."""
+        """Pick the feedback out of MuJoCo's arrays, with or without batch axes.
+
+        What comes from ``xpos`` and ``xmat`` is copied; the others are as they are given.
+        """
         hand = len(JOINTS)
         return Feedback(
             time_s=time_s,
             joint_pos=qpos[..., :hand],
             joint_vel=qvel[..., :hand],
             activation=act,
-            palm_pos=xpos[..., self.palm, :],
-            palm_rot=xmat[..., self.palm, :].reshape(*xmat.shape[:-2], 3, 3),
+            palm_pos=xpos[..., self.palm, :].copy(),
+            palm_rot=xmat[..., self.palm, :].reshape(*xmat.shape[:-2], 3, 3).copy(),
             object_pos=xpos[..., self.balls, :],
             object_vel=qvel[..., self.ball_linear],
         )
