@@ -104,7 +104,7 @@ class Hands:
 
     def broken(self) -> NDArray[np.bool_]:
         """Hands whose physics became non-finite or was reset by MuJoCo since the last call."""
-        first, last = mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQACC
+        first, last = mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADCTRL
         warned: NDArray[np.bool_] = self._batch.warning[:, first : last + 1, 1].any(axis=1)
         self._batch.warning[:] = 0
         lost: NDArray[np.bool_] = warned | ~np.isfinite(self._qpos).all(axis=1)

@@ -1,16 +1,19 @@
 """A curriculum as data: stages of tasks, starts, noise, rewards and a promotion rule."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
 from controller.settings import load
+from controller.skills import baoding
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Positive = Annotated[float, Meta(gt=0.0)]
 Count = Annotated[int, Meta(ge=1)]
+FASTEST_PERIOD_S: Final = 2 * np.pi / baoding.FASTEST_RATE_RAD_S
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -30,12 +33,25 @@ class Task(Settings, frozen=True):
     jump_rad: Annotated[float, Meta(ge=0.0, le=3.1416)] = 0.5
     """The furthest that the targets of ``jump`` leap at once."""
 
+    def __post_init__(self) -> None:
+        """Refuse what can't be drawn: msgspec names the task in the error."""
+        for name, (low, high) in (("period_s", self.period_s), ("segment_s", self.segment_s)):
+            if low > high:
+                raise ValueError(f"{name}: [{low:g}, {high:g}]: the smaller one comes first")
+        if self.period_s[0] < FASTEST_PERIOD_S:
+            raise ValueError(
+                f"period_s: {self.period_s[0]:g} s is faster than the skill's "
+                f"{FASTEST_PERIOD_S:g} s"
+            )
+
 
 class Starts(Settings, frozen=True):
     """How episodes begin."""
 
     on_targets: Share = 1.0
     """Share of episodes whose balls are placed on their targets, at a random phase."""
+    focus: Share = 0.0
+    """Of those, the share whose phase is drawn where episodes fail (training/focus.py)."""
     classic: Share = 0.5
     """Of the official starts, the share at the classic angle (3 pi/4), else at pi/4."""
     joint_noise_rad: Annotated[float, Meta(ge=0.0, le=0.3)] = 0.03
@@ -106,6 +122,8 @@ class Stage(Settings, frozen=True):
     learning: Learning = Learning()
     physics: Literal["coarse", "official"] = "coarse"
     episode_s: Positive = 5.0
+    stray_m: Annotated[float, Meta(gt=0.015, le=1.0)] = 1.0
+    """A ball further than this from its target ends an episode of training."""
     drop_height_m: Annotated[float, Meta(ge=1.2, le=1.4)] = 1.30
     keep_earlier: Share = 0.0
     """Share of the batch that goes on with the tasks of the stages before."""
@@ -125,8 +143,17 @@ class Curriculum(Settings, frozen=True):
     """Width of the actor's LSTM and of the layer after it."""
     critic: tuple[Count, ...] = (256, 256)
     first_action: Annotated[float, Meta(ge=-1.0, le=1.0)] = -0.4
-    """Mean action of the untrained actor; -0.4 is a nearly passive hand (excitation 0.011),
-    which keeps the balls seven times longer than an action of 0 (excitation 0.076)."""
+    """Mean action of the untrained actor: a nearly passive hand keeps the balls longest
+    (``python -m training.tone`` prints how long)."""
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be learned: msgspec names the place in the error."""
+        for stage in self.stages:
+            if stage.learning.minibatches > self.hands:
+                raise ValueError(
+                    f"stage {stage.name!r}: learning.minibatches: {stage.learning.minibatches} "
+                    f"are more than the {self.hands} hands; a minibatch is of whole hands"
+                )
 
     def mix(self, index: int) -> list[Task]:
         """The tasks of stage ``index`` with the share of earlier stages added, shares to 1."""

@@ -1,7 +1,10 @@
 """What a person sees while a policy learns: stage, score, speed, time to the next score."""
 
+from contextlib import suppress
+
 from rich.console import Console, Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -30,10 +33,18 @@ def show(trainer: Trainer) -> None:
         trainer.save("checkpoint.pt")
         console.print(f"saved {trainer.folder / 'checkpoint.pt'}; --resume goes on from here")
     finally:
-        board.close()
+        with suppress(OSError):
+            board.close()
 
 
 def _log(board: SummaryWriter, report: Report) -> None:
+    try:
+        _add(board, report)
+    except OSError as error:  # its thread met a full disk: the curve and the learning go on
+        report.problem = report.problem or f"  TENSORBOARD STOPPED: {error.strerror}"
+
+
+def _add(board: SummaryWriter, report: Report) -> None:
     step = report.progress.steps
     for name, value in report.losses.items():
         board.add_scalar(f"loss/{name}", value, step)
@@ -74,5 +85,5 @@ def _panel(trainer: Trainer, report: Report, scores: list[Score]) -> Panel:
         f"promotion at {stage.promote.solved:.2f}",
     )
     done = plan.evaluate_every - left
-    bar = ProgressBar(total=plan.evaluate_every, completed=done, width=60)
+    bar = Padding(ProgressBar(total=plan.evaluate_every, completed=done, width=60), 0)
     return Panel(Group(head, bar, table, Text(report.problem)), title="myoloop train")

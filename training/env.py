@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
@@ -50,12 +51,18 @@ class HandEnv(VecEnv):
         self.observation = baoding.observation(baoding.OWN_TERMS)
         self._obs = np.zeros((hands.count, self.observation.size), np.float32)
         self.broken = 0
+        self._solved_steps = np.zeros(hands.count)
         self.episodes.reset(np.arange(hands.count))
         self.episodes.advance()
         # spread the ends of the first episodes, or all hands would reset at once for ever
         self.episode_length_buf = torch.from_numpy(
             rng.integers(0, self.max_episode_length, hands.count)
         )
+
+    def _end(self, ids: NDArray[np.intp]) -> None:
+        self.episodes.ended(ids, self._solved_steps[ids] / self.max_episode_length)
+        self._solved_steps[ids] = 0.0
+        self.episodes.reset(ids)
 
     def get_observations(self) -> TensorDict:
         """Observation groups: ``policy`` (the contract's terms) and ``privileged``."""
@@ -79,11 +86,13 @@ class HandEnv(VecEnv):
         broken = self.hands.broken()
         self.broken += int(broken.sum())
         gain = np.where(broken, 0.0, reward(self.stage.reward, distance, solved, effort))
-        drop = broken | (lowest < self.stage.drop_height_m)
+        strayed = distance.max(axis=-1) > self.stage.stray_m
+        drop = broken | strayed | (lowest < self.stage.drop_height_m)
+        self._solved_steps += solved
         self.episode_length_buf += 1
         late = (self.episode_length_buf >= self.max_episode_length).numpy() & ~drop
         done = drop | late
-        self.episodes.reset(np.flatnonzero(done))
+        self._end(np.flatnonzero(done))
         self.episode_length_buf[torch.from_numpy(done)] = 0
         self.episodes.advance()
         extras = {

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from controller.messages import Array, Flags
 from controller.skills import baoding
 from training.batch import Hands
-from training.curriculum import Starts, Task
+from training.curriculum import FASTEST_PERIOD_S, Starts, Task
+from training.focus import PhaseFocus
 
 LIFT_M: Final = 0.006  # placed balls start this far above their targets: clear of the palm
-FASTEST_PERIOD_S: Final = 2 * np.pi / baoding.FASTEST_RATE_RAD_S
 HOLD_SHARE_OF_PROFILE: Final = 0.25
 TURN: Final = {"cw": (-1.0,), "ccw": (1.0,), "both": (-1.0, 1.0)}
 
@@ -29,6 +29,8 @@ class Episodes:
         self.rotation = np.zeros((count, 1))
         self._segment_left = np.full(count, np.inf)
         self.goal = baoding.begin_at(np.zeros(count))
+        self.focus = PhaseFocus()
+        self._start_phase = np.zeros(count)
 
     def reset(self, ids: NDArray[np.intp], task: NDArray[np.intp] | None = None) -> None:
         """Start new episodes: draw a task, place the hand, the balls and the targets."""
@@ -45,11 +47,16 @@ class Episodes:
         official = np.where(
             classic, baoding.START_ANGLE_CLASSIC_RAD, baoding.START_ANGLE_CURRENT_RAD
         )
-        angle = np.where(placed, rng.uniform(0, 2 * np.pi, count), official)
+        angle = np.where(placed, self.focus.draw(count, starts.focus, rng), official)
+        self._start_phase[ids] = angle
         moving = ~placed | (rng.random(count) < 0.5)  # the official task moves at once
         rate = np.where(moving, self.rotation[ids, 0], 0.0) * baoding.FASTEST_RATE_RAD_S
         self._set_goal(ids, baoding.begin_at(angle, rate))
         self._place(ids, placed)
+
+    def ended(self, ids: NDArray[np.intp], solved_share: Array) -> None:
+        """Remember how the episodes of these hands went, (n,), before they are reset."""
+        self.focus.note(self._start_phase[ids], solved_share)
 
     def _place(self, ids: NDArray[np.intp], placed: NDArray[np.bool_]) -> None:
         hands, starts, rng = self.hands, self.starts, self.rng

@@ -16,14 +16,15 @@ import numpy as np
 
 from bridges.mujoco_hand import MujocoHand
 from bridges.official_env import HORIZON, OfficialEnv
-from controller.gate import Gate, Reason
+from controller.gate import Gate, Reason, names
 from controller.loop import Loop
 from controller.messages import Array, Excitation, Feedback, Intention
 from controller.policy import OnnxPolicy, load
 from controller.ports import Plant
 from controller.session import GateSettings
 from controller.skills import baoding
-from training.episodes import FASTEST_PERIOD_S, LIFT_M
+from training.curriculum import FASTEST_PERIOD_S
+from training.episodes import LIFT_M
 
 RATE_HZ: Final = 1.0 / baoding.CONTROL_STEP_S
 WORKERS: Final = 2
@@ -137,7 +138,8 @@ class Evaluator:
         """Episode ``number``; seeds are the evaluation's own plus the number."""
         seed = self.asked.seed + number
         closed = self._run(seed, Gate)
-        interventions = {k: n for k, n in closed.gate.items() if k != Reason.DISENGAGED.name}
+        let_go = names(Reason.DISENGAGED)  # the script's own end
+        interventions = {k: n for k, n in closed.gate.items() if k not in let_go}
         closed.gate = interventions
         closed.solved_open = self._run(seed, OpenGate).solved if interventions else closed.solved
         return closed
@@ -240,7 +242,7 @@ def episodes(asked: Asked, count: int) -> Iterator[Episode]:
 
 def summary(asked: Asked, done: list[Episode], policy: OnnxPolicy) -> dict[str, Any]:
     """The figures of an evaluation, as JSON-ready data."""
-    names = sorted({episode.task for episode in done})
+    tasks = sorted({episode.task for episode in done})
     firsts = [e.first_solved for e in done if e.first_solved is not None]
     counts: dict[str, int] = {}
     for episode in done:
@@ -255,7 +257,7 @@ def summary(asked: Asked, done: list[Episode], policy: OnnxPolicy) -> dict[str, 
         "first_solved_step": float(np.median(firsts)) if firsts else None,
         "gate": counts,
         "score_mean_gate_open": round(float(np.mean([e.solved_open for e in done])), 4),
-        "per_task": {name: _figures([e for e in done if e.task == name]) for name in names},
+        "per_task": {task: _figures([e for e in done if e.task == task]) for task in tasks},
         "seed": asked.seed,
         "policy_sha256": policy.sha256,
         "versions": policy_versions(),
@@ -265,6 +267,7 @@ def summary(asked: Asked, done: list[Episode], policy: OnnxPolicy) -> dict[str, 
 def _figures(done: list[Episode]) -> dict[str, Any]:
     scores = np.array([episode.solved for episode in done])
     errors = np.concatenate([episode.errors_m.ravel() for episode in done]) * 1e3
+    p50, p95 = np.percentile(errors, (50, 95)) if errors.size else (np.nan, np.nan)
     spread = scores.std(ddof=1) / np.sqrt(len(scores)) if len(scores) > 1 else 0.0
     return {
         "episodes": len(done),
@@ -272,8 +275,8 @@ def _figures(done: list[Episode]) -> dict[str, Any]:
         "score_sem": round(float(spread), 4),
         "drop_rate": round(float(np.mean([episode.dropped for episode in done])), 4),
         "error_mm": {
-            "p50": round(float(np.percentile(errors, 50)), 2),
-            "p95": round(float(np.percentile(errors, 95)), 2),
+            "p50": round(float(p50), 2),
+            "p95": round(float(p95), 2),
         },
     }
 
@@ -282,5 +285,5 @@ def policy_versions() -> dict[str, str]:
     """Versions that a score belongs to."""
     from importlib.metadata import version
 
-    names = ("mujoco", "myosuite", "myo-sim", "onnxruntime", "numpy")
-    return {name: version(name) for name in names}
+    packages = ("mujoco", "myosuite", "myo-sim", "onnxruntime", "numpy")
+    return {name: version(name) for name in packages}

@@ -32,7 +32,8 @@ class CorrelatedGaussian(GaussianDistribution):
         fresh = torch.randn_like(self.mean)
         if self._memory is None or self._memory.shape != fresh.shape:
             self._memory = fresh
-        rho = self.correlation
-        self._memory = rho * self._memory + (1.0 - rho * rho) ** 0.5 * fresh
+        else:
+            rho = self.correlation
+            self._memory = rho * self._memory + (1.0 - rho * rho) ** 0.5 * fresh
         sample: torch.Tensor = self.mean + self.std * self._memory
         return sample

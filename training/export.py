@@ -30,6 +30,7 @@ from controller.policy import (
     Contract,
     load,
 )
+from controller.settings import convert
 from controller.skills import baoding
 from training.curriculum import Curriculum
 from training.explore import CorrelatedGaussian
@@ -60,7 +61,7 @@ class PolicyGraph(nn.Module):
 
 def load_actor(state: dict[str, Any]) -> RNNModel:
     """The actor of a checkpoint, in evaluation mode."""
-    curriculum = msgspec.convert(state["curriculum"], Curriculum)
+    curriculum = convert(state["curriculum"], Curriculum, "the checkpoint's curriculum")
     size = baoding.observation(baoding.OWN_TERMS).size
     actor = RNNModel(
         TensorDict({"policy": torch.zeros(1, size)}, batch_size=[1]),
@@ -75,14 +76,15 @@ def load_actor(state: dict[str, Any]) -> RNNModel:
     try:
         actor.load_state_dict(state["actor_state_dict"], strict=True)
     except RuntimeError as error:
-        raise ContractError(f"the checkpoint's network does not fit: {error}") from None
+        reason = " ".join(str(error).split())
+        raise ContractError(f"the checkpoint's network does not fit: {reason}") from None
     return actor.eval()
 
 
 def contract_of(state: dict[str, Any], scores: dict[str, Any]) -> Contract:
     """The contract of a checkpoint's policy."""
     progress = state["progress"]
-    curriculum = msgspec.convert(state["curriculum"], Curriculum)
+    curriculum = convert(state["curriculum"], Curriculum, "the checkpoint's curriculum")
     observation = baoding.observation(baoding.OWN_TERMS)
     return Contract(
         contract_version=CONTRACT_VERSION,
@@ -134,7 +136,9 @@ def publish(checkpoint: Path, target: Path) -> float:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     difference = export(checkpoint, target)
-    shutil.copyfile(checkpoint, target.with_suffix(".checkpoint.pt"))
+    beside = target.with_suffix(".checkpoint.pt")
+    if checkpoint.resolve() != beside.resolve():  # a published one may be exported again
+        shutil.copyfile(checkpoint, beside)
     curve = checkpoint.parent / "curve.jsonl"
     if curve.exists():
         from training.curve import plot

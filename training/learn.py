@@ -223,14 +223,16 @@ class Trainer:
 
     def _discard_if_broken(self, before: dict[str, Any], losses: dict[str, float]) -> None:
         """Take an update back whose loss or weights are not finite; nothing earned is lost."""
+        ppo = self._ppo
+        learned = (*ppo.actor.state_dict().values(), *ppo.critic.state_dict().values())
         finite = all(np.isfinite(v) for v in losses.values()) and all(
-            bool(torch.isfinite(p).all()) for p in self.actor.parameters()
+            bool(torch.isfinite(one).all()) for one in learned
         )
         if finite:
             return
         self.progress.discarded += 1
-        self._ppo.load(before, None, strict=True)
-        self._ppo.actor.reset()
+        ppo.load(before, None, strict=True)
+        self._retune()  # no memory of the discarded rollout stays, not even in the storage
         self.env.episodes.reset(np.arange(self.env.num_envs))
         self._obs = self.env.get_observations()
 
@@ -243,8 +245,8 @@ class Trainer:
         progress.streak = progress.streak + 1 if total >= stage.promote.solved else 0
         progress.next_evaluation = progress.steps + curriculum.evaluate_every
         if total > progress.best:
-            progress.best = total
             self.save("best.pt")
+            progress.best = total  # only once it is there: the disk may be full
         self._log(report)
         if progress.streak >= stage.promote.times:
             report.promoted = True
@@ -256,10 +258,14 @@ class Trainer:
         if progress.stage + 1 == len(self.curriculum.stages):
             progress.finished = True
             return
-        progress.stage += 1
-        progress.streak, progress.stage_steps, progress.best = 0, 0, -1.0
+        self._next_stage()
         self._enter_stage()
         self._retune()
+
+    def _next_stage(self) -> None:
+        progress = self.progress
+        progress.stage += 1
+        progress.streak, progress.stage_steps, progress.best = 0, 0, -1.0
 
     def _log(self, report: Report) -> None:
         line = {
@@ -302,14 +308,21 @@ class Trainer:
         """Go on where a checkpoint was written: networks, optimiser, curriculum, random state.
 
         Raises:
-            ContractError: a checkpoint of another version.
+            ContractError: a checkpoint of another version, or of networks of another size.
         """
         state = load_checkpoint(path)
         self.progress = Progress(**state["progress"])
         last = len(self.curriculum.stages) - 1
+        if self.progress.finished and self.progress.stage < last:  # the curriculum has grown
+            self.progress.finished = False
+            self._next_stage()
         self.progress.stage = min(self.progress.stage, last)
         self._enter_stage()
-        self._ppo.load(state, None, strict=True)
+        try:
+            self._ppo.load(state, None, strict=True)
+        except (KeyError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise ContractError(f"{path}: does not fit this curriculum: {reason}") from None
         self._ppo.learning_rate = state["learning_rate"]
         torch.set_rng_state(state["random"]["torch"])
         self.env.episodes.rng.bit_generator.state = state["random"]["episodes"]
@@ -339,9 +352,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ContractError(f"{path}: no such checkpoint") from None
     except Exception as error:
-        raise ContractError(f"{path}: not a checkpoint: {str(error).splitlines()[0]}") from None
-    if state.get("version") != CHECKPOINT_VERSION:
-        raise ContractError(
-            f"{path}: checkpoint version {state.get('version')!r}, this is {CHECKPOINT_VERSION}"
-        )
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ContractError(f"{path}: not a checkpoint: {reason}") from None
+    version = state.get("version") if isinstance(state, dict) else None
+    if version != CHECKPOINT_VERSION:
+        raise ContractError(f"{path}: checkpoint version {version!r}, this is {CHECKPOINT_VERSION}")
     return state
