@@ -14,6 +14,7 @@ demo: .venv/has-hand
 
 test: .venv/has-hand .venv/has-train .venv/has-dev
 	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/pytest
 

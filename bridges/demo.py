@@ -3,6 +3,7 @@
 Three processes, as in a laboratory: a source, ``myoloop run`` and the one that watches.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -30,6 +31,7 @@ from controller.session import load_session
 SESSION_FILE = "configs/baoding.yaml"
 START_UP_S = 30.0  # a cold disk and a busy machine included
 END_S = 10.0
+PR_SET_PDEATHSIG = 1
 
 
 def demo(
@@ -97,6 +99,7 @@ class Stage:
             [sys.executable, "-m", *arguments],
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches the demo, which ends the others in order
+            preexec_fn=_end_with_parent,  # safe: this process has no threads
         )
         self._processes.append(process)
         return process
@@ -167,6 +170,11 @@ class Stage:
             raise MyoloopError("the daemon ended without a report") from None
         found: dict[str, Any] = msgspec.json.decode(content)
         return found
+
+
+def _end_with_parent() -> None:
+    """Ask the kernel for SIGTERM when the demo dies, however it dies (prctl(2))."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Keeper:

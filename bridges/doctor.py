@@ -222,4 +222,3 @@ def _disk() -> Check:
     if free < FREE_DISK_GB:
         return Check("free disk", "warning", f"{free:.1f} GB here", "make room, at least 2 GB")
     return Check("free disk", "ok", f"{free:.0f} GB here")
-

@@ -41,6 +41,7 @@ def run(
     Nothing moves before the stream's engage was low and then rises. Ctrl-C, SIGTERM
     or --seconds relax the hand, end the loop and print the report.
     """
+    config = data.find(str(config), Path.cwd())
     session = load_session(config)
     check_writable(report)
     daemon = Daemon(session, config, board)
@@ -186,8 +187,7 @@ def check_plant(info: PlantInfo, rate_hz: float) -> None:
     """
     if info.rate_hz != rate_hz:
         raise ContractError(
-            f"plant {info.kind}: runs at {info.rate_hz:g} Hz, "
-            f"the session's rate_hz is {rate_hz:g}"
+            f"plant {info.kind}: runs at {info.rate_hz:g} Hz, the session's rate_hz is {rate_hz:g}"
         )
     for kind, found, wanted in (("muscle", info.muscles, MUSCLES), ("joint", info.joints, JOINTS)):
         if found != wanted:

@@ -35,6 +35,7 @@ def train(
     """
     from training.curriculum import load_curriculum
 
+    curriculum = data.find(str(curriculum), Path.cwd())
     plan = load_curriculum(curriculum)
     folder = folder or Path("runs") / curriculum.stem
     saved = folder / "checkpoint.pt"
@@ -58,8 +59,7 @@ def train(
 
 
 def _resume(trainer: "Trainer", saved: Path, name: str) -> None:
-    published = Path("policies") / f"{name}.checkpoint.pt"
-    for path in (saved, published):
+    for path in (saved, data.ROOT / "policies" / f"{name}.checkpoint.pt"):
         if path.exists():
             trainer.resume(path)
             print(f"resumed {path} at {trainer.progress.steps:,} steps", file=sys.stderr)

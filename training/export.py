@@ -74,7 +74,7 @@ def load_actor(state: dict[str, Any]) -> RNNModel:
         rnn_hidden_dim=curriculum.hidden,
     )
     try:
-        actor.load_state_dict(state["actor_state_dict"], strict=True)
+        actor.load_state_dict(state["average_state_dict"], strict=True)
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise ContractError(f"the checkpoint's network does not fit: {reason}") from None

@@ -1,5 +1,6 @@
 """Recurrent PPO on a curriculum: learn, score, promote, and survive being killed."""
 
+import copy
 import io
 import os
 import time
@@ -24,6 +25,7 @@ from training.explore import CorrelatedGaussian
 from training.score import Score, score
 
 CHECKPOINT_VERSION: Final = 1
+AVERAGING: Final = 0.97  # of the weights, at each update: the last 30 updates or so
 OBS_GROUPS: Final = {"actor": ["policy"], "critic": ["policy", "privileged"]}
 
 
@@ -85,6 +87,7 @@ class Trainer:
         torch.manual_seed(curriculum.seed)
         self._enter_stage()
         self._ppo = self._build()
+        self.average = copy.deepcopy(self.actor)
 
     # --- building ------------------------------------------------------------------
 
@@ -173,7 +176,7 @@ class Trainer:
 
     @property
     def actor(self) -> RNNModel:
-        """The network that becomes the policy."""
+        """The network that explores; ``average``, its running mean, becomes the policy."""
         return self._ppo.actor
 
     # --- learning ------------------------------------------------------------------
@@ -213,6 +216,7 @@ class Trainer:
         ppo.train_mode()
         losses = ppo.update()
         self._discard_if_broken(before, losses)
+        self._follow()
         took = time.monotonic() - began
         progress = self.progress
         progress.updates += 1
@@ -220,6 +224,14 @@ class Trainer:
         progress.stage_steps += steps * env.num_envs
         progress.seconds += took
         return Report(progress, steps * env.num_envs / took, solved, drops, error, losses)
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Let the average follow: updates jitter round what is good, their mean does not."""
+        for mean, new in zip(self.average.parameters(), self.actor.parameters(), strict=True):
+            mean.lerp_(new, 1.0 - AVERAGING)
+        for kept, new in zip(self.average.buffers(), self.actor.buffers(), strict=True):
+            kept.copy_(new)  # the observation's normaliser is an average already
 
     def _discard_if_broken(self, before: dict[str, Any], losses: dict[str, float]) -> None:
         """Take an update back whose loss or weights are not finite; nothing earned is lost."""
@@ -240,7 +252,7 @@ class Trainer:
         curriculum, progress = self.curriculum, self.progress
         stage = curriculum.stages[progress.stage]
         hands = self._batch("score", curriculum.evaluation_episodes, stage.physics)
-        report.scores = score(self.actor, hands, stage, stage.tasks)
+        report.scores = score(self.average, hands, stage, stage.tasks)
         total = report.scores[-1].solved
         progress.streak = progress.streak + 1 if total >= stage.promote.solved else 0
         progress.next_evaluation = progress.steps + curriculum.evaluate_every
@@ -293,6 +305,7 @@ class Trainer:
                 "torch": torch.get_rng_state(),
                 "episodes": self.env.episodes.rng.bit_generator.state,
             },
+            "average_state_dict": self.average.state_dict(),
             **self._ppo.save(),
         }
         target, part = self.folder / name, self.folder / f".{name}.part"
@@ -320,6 +333,7 @@ class Trainer:
         self._enter_stage()
         try:
             self._ppo.load(state, None, strict=True)
+            self.average.load_state_dict(state["average_state_dict"], strict=True)
         except (KeyError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise ContractError(f"{path}: does not fit this curriculum: {reason}") from None

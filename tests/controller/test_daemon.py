@@ -330,8 +330,7 @@ def test_adapters_are_asked_for_by_name_with_their_options(stage):
 def test_policy_of_another_skill(stage, write_policy, contract, tmp_path):
     write_policy(metadata={**contract, "skill": "reach"})
     assert refused(stage) == (
-        f"policy {tmp_path / 'policy.onnx'}: made for the skill 'reach', "
-        "the session's is 'baoding'"
+        f"policy {tmp_path / 'policy.onnx'}: made for the skill 'reach', the session's is 'baoding'"
     )
 
 

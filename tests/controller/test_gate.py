@@ -73,9 +73,7 @@ def test_without_any_intention_the_hand_is_relaxed():
 def test_admitting_tells_the_state_it_leads_to():
     gate = make()
     states = [gate.admit(intention) for intention in (GO, LET_GO, GO, intend(age_s=0.2), LET_GO)]
-    assert states == [
-        *(State.RELAXED, State.READY, State.ACTIVE, State.HOLDING, State.RELAXING)
-    ]
+    assert states == [*(State.RELAXED, State.READY, State.ACTIVE, State.HOLDING, State.RELAXING)]
 
 
 def test_low_then_high_starts():

@@ -123,6 +123,20 @@ def test_an_active_tick_reads_thinks_and_writes_once_in_that_order(rig):
     np.testing.assert_array_equal(tick.wished, rig.policy.wish)
 
 
+def test_a_tick_at_rest_only_looks(rig):
+    rig.tick(GO)
+    assert rig.log == ["source.read", "plant.read"]
+
+
+def test_a_new_loop_puts_the_task_back_before_it_looks(rig):
+    assert rig.log == ["plant.reset", "plant.read"]
+
+
+def test_a_loop_does_not_stop_unless_told(rig):
+    rig.work()
+    assert rig.loop.tick(1.0).state is State.ACTIVE
+
+
 def test_the_source_is_asked_at_the_time_of_the_tick(rig):
     rig.loop.tick(12.5)
     assert rig.source.asked_at == [12.5]

@@ -277,15 +277,11 @@ def test_size_that_is_no_size(write_policy, contract, size):
     assert message.startswith("its contract is malformed: ") and "terms" in message
 
 
-@pytest.mark.parametrize(
-    "missing", ["skill", "terms", "muscles", "rate_hz", "versions"]
-)
+@pytest.mark.parametrize("missing", ["skill", "terms", "muscles", "rate_hz", "versions"])
 def test_missing_field_is_named(write_policy, contract, missing):
     del contract[missing]
     message = refusal(write_policy(metadata=contract))
-    assert message == (
-        f"its contract is malformed: Object missing required field `{missing}`"
-    )
+    assert message == (f"its contract is malformed: Object missing required field `{missing}`")
 
 
 def test_unknown_field_is_named(write_policy, contract):

@@ -122,8 +122,7 @@ def test_a_limit_is_a_number(refused, key, value):
         ({"plant": {"use": "x", "options": [1]}}, "plant.options: expected 'object', got 'array'"),
         (
             {"plnat": {}},
-            "plnat: unknown key; allowed: "
-            "skill, policy, source, plant, rate_hz, gate, realtime",
+            "plnat: unknown key; allowed: skill, policy, source, plant, rate_hz, gate, realtime",
         ),
     ],
 )

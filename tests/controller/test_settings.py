@@ -73,9 +73,7 @@ BAD = {
     "rate_hz:": "rate_hz: expected 'float', got 'null' (is None)",
     "rate_hz: [1]": "rate_hz: expected 'float', got 'array'",
     "rate_hz: {a: 1}": "rate_hz: expected 'float', got 'object'",
-    "rate_hz: 2020-01-01": (
-        "rate_hz: expected 'float', got 'date' (is datetime.date(2020, 1, 1))"
-    ),
+    "rate_hz: 2020-01-01": ("rate_hz: expected 'float', got 'date' (is datetime.date(2020, 1, 1))"),
     "rate_hz: 1\npart: 3": "part: expected 'object', got 'int' (is 3)",
     "rate_hz: 1\npart: {name: 3}": "part.name: expected 'str', got 'int' (is 3)",
     "rate_hz: 1\nparts: [{speed: x}]": "parts[0].speed: expected 'float', got 'str' (is 'x')",
@@ -101,9 +99,7 @@ BAD = {
     "1: 2": "the file: expected 'str' as a key; keys are text",
     "rate_hz: 1\npart: {1: 2}": "part: expected 'str' as a key; keys are text",
     "rate_hz: 1\npart: {yes: 2}": "part: expected 'str' as a key; keys are text",
-    '"a\\nb": 1': (
-        "a b: unknown key; allowed: rate_hz, part, parts, by_name, maybe, count, flag"
-    ),
+    '"a\\nb": 1': ("a b: unknown key; allowed: rate_hz, part, parts, by_name, maybe, count, flag"),
 }
 
 
@@ -183,9 +179,7 @@ PLAIN = st.recursive(
     st.one_of(
         st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.dates()
     ),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=4)
-    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=4)),
     max_leaves=8,
 )
 
