@@ -1,7 +1,7 @@
 """The MuJoCo hand as a plant: one control step of the official physics per tick."""
 
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import mujoco
@@ -13,6 +13,13 @@ from controller.messages import Array, Excitation, Feedback
 from controller.names import JOINTS, MUSCLES
 from controller.ports import PlantInfo
 from controller.settings import convert
+
+DIVERGED: Final = (
+    mujoco.mjtWarning.mjWARN_BADQPOS,
+    mujoco.mjtWarning.mjWARN_BADQVEL,
+    mujoco.mjtWarning.mjWARN_BADQACC,
+    mujoco.mjtWarning.mjWARN_BADCTRL,
+)
 
 
 class MujocoHandOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -62,14 +69,21 @@ class MujocoHand:
     def read(self) -> Feedback:
         """The newest feedback; copies, so that it stays as it was."""
         data = self._data
+        qpos = data.qpos.copy()
+        if self._diverged():
+            qpos[:] = np.nan  # MuJoCo has put it back to a finite state: do not believe it
         return self.layout.feedback(
             np.array(data.time),
-            data.qpos.copy(),
+            qpos,
             data.qvel.copy(),
             data.act.copy(),
             data.xpos,
             data.xmat,
         )
+
+    def _diverged(self) -> bool:
+        """Whether MuJoCo met a state that is not finite since the last reset."""
+        return any(self._data.warning[kind].number for kind in DIVERGED)
 
     def write(self, excitation: Excitation) -> None:
         """Apply excitations, (39,), for one tick; then refresh what is derived."""

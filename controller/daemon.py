@@ -19,8 +19,8 @@ from controller.errors import ContractError, HostError
 from controller.gate import Gate
 from controller.loop import Loop, Tick
 from controller.names import JOINTS, MUSCLES
-from controller.policy import OnnxPolicy, load
-from controller.ports import PlantInfo, Skill
+from controller.policy import check_fit, load
+from controller.ports import PlantInfo
 from controller.realtime import scheduled
 from controller.report import Ledger, write_json
 from controller.session import Session, load_session
@@ -76,7 +76,7 @@ class Daemon:
         self.session = session
         skill = registry.find("skills", session.skill, f"{origin}: skill")
         self.policy = load(data.find(session.policy, origin.parent))
-        _check_policy(self.policy, session, skill)
+        check_fit(self.policy, skill, session.rate_hz)
         plant_factory = registry.find("plants", session.plant.use, f"{origin}: plant.use")
         self.plant = plant_factory(
             session.plant.options, session.rate_hz, f"{origin}: plant.options"
@@ -93,7 +93,7 @@ class Daemon:
             skill,
             self.policy,
             gate,
-            _terms(self.policy),
+            self.policy.terms,
             1.0 / session.rate_hz,
         )
         self.ledger = Ledger()
@@ -150,33 +150,6 @@ class Daemon:
         self.plant.close()
         if self._board:
             self._board.close()
-
-
-def _terms(policy: OnnxPolicy) -> tuple[str, ...]:
-    return tuple(name for name, _ in policy.contract.terms)
-
-
-def _check_policy(policy: OnnxPolicy, session: Session, skill: Skill) -> None:
-    contract = policy.contract
-    if contract.skill != session.skill:
-        raise ContractError(
-            f"policy {policy.path}: made for the skill {contract.skill!r}, "
-            f"the session's is {session.skill!r}"
-        )
-    if contract.rate_hz != session.rate_hz:
-        raise ContractError(
-            f"policy {policy.path}: made for {contract.rate_hz:g} Hz, "
-            f"the session's rate_hz is {session.rate_hz:g}"
-        )
-    try:
-        observation = skill.observation(_terms(policy))
-    except ContractError as error:
-        raise ContractError(f"policy {policy.path}: {error}") from None
-    for (name, size), own in zip(contract.terms, observation.sizes, strict=True):
-        if size != own:
-            raise ContractError(
-                f"policy {policy.path}: term {name!r} has the size {size}, the skill's has {own}"
-            )
 
 
 def check_plant(info: PlantInfo, rate_hz: float) -> None:

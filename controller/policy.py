@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from controller.errors import ContractError
 from controller.messages import Excitation
 from controller.names import MUSCLES
+from controller.ports import Skill
 
 CONTRACT_VERSION: Final = 1
 METADATA_KEY: Final = "myoloop"
@@ -66,6 +67,11 @@ class OnnxPolicy:
             self.infer(self._obs[0])
         self.reset()
 
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the observation terms, in order."""
+        return tuple(name for name, _ in self.contract.terms)
+
     def _bind(self, turn: int) -> Any:
         """Inputs from buffer ``turn``, outputs into the other; nothing is copied."""
         binding = self._session.io_binding()
@@ -99,6 +105,34 @@ def load(path: Path) -> OnnxPolicy:
         ContractError: not readable, not ONNX, no contract, or one that does not fit.
     """
     return OnnxPolicy(path)
+
+
+def check_fit(policy: OnnxPolicy, skill: Skill, rate_hz: float) -> None:
+    """Hold a policy against what it is to run in: skill, rate, observation terms.
+
+    Raises:
+        ContractError: names what does not fit.
+    """
+    contract = policy.contract
+    if contract.skill != skill.NAME:
+        raise ContractError(
+            f"policy {policy.path}: made for the skill {contract.skill!r}, "
+            f"the session's is {skill.NAME!r}"
+        )
+    if contract.rate_hz != rate_hz:
+        raise ContractError(
+            f"policy {policy.path}: made for {contract.rate_hz:g} Hz, "
+            f"the session's rate_hz is {rate_hz:g}"
+        )
+    try:
+        observation = skill.observation(policy.terms)
+    except ContractError as error:
+        raise ContractError(f"policy {policy.path}: {error}") from None
+    for (name, size), own in zip(contract.terms, observation.sizes, strict=True):
+        if size != own:
+            raise ContractError(
+                f"policy {policy.path}: term {name!r} has the size {size}, the skill's has {own}"
+            )
 
 
 def _open(path: Path, content: bytes) -> ort.InferenceSession:

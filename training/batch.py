@@ -2,7 +2,7 @@
 
 ``persistent=True`` with ``stage=VEL`` refreshes the derived quantities that the
 observation reads and continues the next step from them: on two cores this is as
-fast as not refreshing at all (``myoloop bench training`` measures it).
+fast as not refreshing at all.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,6 @@
 """``myoloop train``, ``export`` and ``evaluate``; heavy imports wait until they are used."""
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -59,7 +60,11 @@ def train(
 
 
 def _resume(trainer: "Trainer", saved: Path, name: str) -> None:
-    for path in (saved, data.ROOT / "policies" / f"{name}.checkpoint.pt"):
+    published = data.ROOT / "policies" / f"{name}.checkpoint.pt"
+    curve = data.ROOT / "policies" / f"{name}.curve.jsonl"
+    if not saved.exists() and curve.exists():
+        shutil.copyfile(curve, trainer.folder / "curve.jsonl")  # the history goes on as well
+    for path in (saved, published):
         if path.exists():
             trainer.resume(path)
             print(f"resumed {path} at {trainer.progress.steps:,} steps", file=sys.stderr)

@@ -96,9 +96,8 @@ class Learning(Settings, frozen=True):
     epochs: Count = 4
     minibatches: Count = 4
     kl: Positive = 0.02
-    rate: Positive = 3e-4
-    """The actor's first learning rate; it adapts to ``kl``, the critic's does not."""
     critic_rate: Positive = 5e-4
+    """The critic's own learning rate; the actor's adapts to ``kl``."""
     gamma: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.99
     lam: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.95
 
@@ -142,6 +141,8 @@ class Curriculum(Settings, frozen=True):
     hidden: Count = 128
     """Width of the actor's LSTM and of the layer after it."""
     critic: tuple[Count, ...] = (256, 256)
+    first_rate: Positive = 3e-4
+    """Where the actor's learning rate starts."""
     first_action: Annotated[float, Meta(ge=-1.0, le=1.0)] = -0.4
     """Mean action of the untrained actor: a nearly passive hand keeps the balls longest
     (``python -m training.tone`` prints how long)."""
@@ -149,10 +150,10 @@ class Curriculum(Settings, frozen=True):
     def __post_init__(self) -> None:
         """Refuse what can't be learned: msgspec names the place in the error."""
         for stage in self.stages:
-            if stage.learning.minibatches > self.hands:
+            if self.hands % stage.learning.minibatches:
                 raise ValueError(
                     f"stage {stage.name!r}: learning.minibatches: {stage.learning.minibatches} "
-                    f"are more than the {self.hands} hands; a minibatch is of whole hands"
+                    f"do not divide the {self.hands} hands; a minibatch is of whole hands"
                 )
 
     def mix(self, index: int) -> list[Task]:

@@ -13,7 +13,8 @@ from matplotlib import pyplot as plt  # noqa: E402  (the backend comes first)
 def read(path: Path) -> list[dict[str, Any]]:
     """The lines of a ``curve.jsonl``, one for each evaluation."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    return [msgspec.json.decode(line) for line in lines if line]
+    whole = [line for line in lines if line.endswith("}")]  # a kill may have torn the last
+    return [msgspec.json.decode(line) for line in whole]
 
 
 def plot(path: Path, target: Path) -> None:

@@ -51,17 +51,22 @@ class HandEnv(VecEnv):
         self.observation = baoding.observation(baoding.OWN_TERMS)
         self._obs = np.zeros((hands.count, self.observation.size), np.float32)
         self.broken = 0
-        self._solved_steps = np.zeros(hands.count)
-        self.episodes.reset(np.arange(hands.count))
+        self.restart()
+
+    def restart(self) -> None:
+        """Start all hands anew, their first episodes of any length."""
+        count = self.num_envs
+        self._solved_steps = np.zeros(count)
+        self.episodes.reset(np.arange(count))
         self.episodes.advance()
         # spread the ends of the first episodes, or all hands would reset at once for ever
-        self.episode_length_buf = torch.from_numpy(
-            rng.integers(0, self.max_episode_length, hands.count)
-        )
+        self._began = self.episodes.rng.integers(0, self.max_episode_length, count)
+        self.episode_length_buf = torch.from_numpy(self._began.copy())
 
     def _end(self, ids: NDArray[np.intp]) -> None:
-        self.episodes.ended(ids, self._solved_steps[ids] / self.max_episode_length)
-        self._solved_steps[ids] = 0.0
+        whole = ids[self._began[ids] == 0]  # the first episodes are cut short
+        self.episodes.ended(whole, self._solved_steps[whole] / self.max_episode_length)
+        self._solved_steps[ids], self._began[ids] = 0.0, 0
         self.episodes.reset(ids)
 
     def get_observations(self) -> TensorDict:

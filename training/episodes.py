@@ -31,6 +31,7 @@ class Episodes:
         self.goal = baoding.begin_at(np.zeros(count))
         self.focus = PhaseFocus()
         self._start_phase = np.zeros(count)
+        self._placed = np.zeros(count, bool)
 
     def reset(self, ids: NDArray[np.intp], task: NDArray[np.intp] | None = None) -> None:
         """Start new episodes: draw a task, place the hand, the balls and the targets."""
@@ -48,7 +49,7 @@ class Episodes:
             classic, baoding.START_ANGLE_CLASSIC_RAD, baoding.START_ANGLE_CURRENT_RAD
         )
         angle = np.where(placed, self.focus.draw(count, starts.focus, rng), official)
-        self._start_phase[ids] = angle
+        self._start_phase[ids], self._placed[ids] = angle, placed
         moving = ~placed | (rng.random(count) < 0.5)  # the official task moves at once
         rate = np.where(moving, self.rotation[ids, 0], 0.0) * baoding.FASTEST_RATE_RAD_S
         self._set_goal(ids, baoding.begin_at(angle, rate))
@@ -56,7 +57,8 @@ class Episodes:
 
     def ended(self, ids: NDArray[np.intp], solved_share: Array) -> None:
         """Remember how the episodes of these hands went, (n,), before they are reset."""
-        self.focus.note(self._start_phase[ids], solved_share)
+        placed = self._placed[ids]  # official starts say nothing of a phase
+        self.focus.note(self._start_phase[ids][placed], solved_share[placed])
 
     def _place(self, ids: NDArray[np.intp], placed: NDArray[np.bool_]) -> None:
         hands, starts, rng = self.hands, self.starts, self.rng

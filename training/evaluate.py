@@ -19,7 +19,7 @@ from bridges.official_env import HORIZON, OfficialEnv
 from controller.gate import Gate, Reason, names
 from controller.loop import Loop
 from controller.messages import Array, Excitation, Feedback, Intention
-from controller.policy import OnnxPolicy, load
+from controller.policy import OnnxPolicy, check_fit, load
 from controller.ports import Plant
 from controller.session import GateSettings
 from controller.skills import baoding
@@ -129,7 +129,7 @@ class Evaluator:
 
     def __init__(self, asked: Asked) -> None:
         self.asked = asked
-        self.policy = load(asked.policy)
+        self.policy = open_policy(asked)
         self.source = Script()
         self.official = OfficialEnv(asked.env, asked.start, asked.perturb) if asked.env else None
         self.own = None if asked.env else OwnTaskPlant()
@@ -157,9 +157,15 @@ class Evaluator:
         begin: Callable[[Feedback], baoding.BaodingGoal],
     ) -> Loop:
         gate = gate_class(GateSettings(), baoding.CHANNELS, baoding.CONTROL_STEP_S)
-        terms = tuple(name for name, _ in self.policy.contract.terms)
         return Loop(
-            self.source, plant, baoding, self.policy, gate, terms, baoding.CONTROL_STEP_S, begin
+            self.source,
+            plant,
+            baoding,
+            self.policy,
+            gate,
+            self.policy.terms,
+            baoding.CONTROL_STEP_S,
+            begin,
         )
 
     def _run_official(self, env: OfficialEnv, seed: int, gate_class: type[Gate]) -> Episode:
@@ -192,6 +198,13 @@ class Evaluator:
         return _episode(
             self.asked.task, np.array(solved), steps, False, np.array(errors), loop.gate
         )
+
+
+def open_policy(asked: Asked) -> OnnxPolicy:
+    """The policy to evaluate, held against the skill and the rate of the tasks."""
+    policy = load(asked.policy)
+    check_fit(policy, baoding, RATE_HZ)
+    return policy
 
 
 def rotation_script(asked: Asked, steps: int, seed: int) -> Array:
@@ -231,7 +244,7 @@ def _work(number: int) -> Episode:
 
 def episodes(asked: Asked, count: int) -> Iterator[Episode]:
     """Run ``count`` episodes on two processes, in order of their numbers."""
-    load(asked.policy)  # a bad file is refused here, not in a worker
+    open_policy(asked)  # a bad file is refused here, not in a worker
     if asked.env:
         OfficialEnv(asked.env, asked.start, asked.perturb).close()
     with ProcessPoolExecutor(

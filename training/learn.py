@@ -24,7 +24,7 @@ from training.env import HandEnv
 from training.explore import CorrelatedGaussian
 from training.score import Score, score
 
-CHECKPOINT_VERSION: Final = 1
+CHECKPOINT_VERSION: Final = 2
 AVERAGING: Final = 0.97  # of the weights, at each update: the last 30 updates or so
 OBS_GROUPS: Final = {"actor": ["policy"], "critic": ["policy", "privileged"]}
 
@@ -88,6 +88,7 @@ class Trainer:
         self._enter_stage()
         self._ppo = self._build()
         self.average = copy.deepcopy(self.actor)
+        self._scores: list[dict[str, Any]] = []  # of the last evaluation
 
     # --- building ------------------------------------------------------------------
 
@@ -107,8 +108,7 @@ class Trainer:
         self._obs = self.env.get_observations()
 
     def _build(self) -> PPO:
-        stage, hidden = self.curriculum.stages[0], self.curriculum.hidden
-        noise = stage.noise
+        noise, hidden = self.curriculum.stages[0].noise, self.curriculum.hidden
         actor = RNNModel(
             self._obs,
             OBS_GROUPS,
@@ -134,7 +134,7 @@ class Trainer:
         with torch.no_grad():  # start from a nearly passive hand, not from random excitation
             actor.mlp[-1].weight.mul_(0.1)
             actor.mlp[-1].bias.fill_(self.curriculum.first_action)
-        return self._algorithm(actor, critic, stage.learning.rate)
+        return self._algorithm(actor, critic, self.curriculum.first_rate)
 
     def _algorithm(self, actor: RNNModel, critic: MLPModel, rate: float) -> PPO:
         learning = self.curriculum.stages[self.progress.stage].learning
@@ -191,8 +191,10 @@ class Trainer:
             yield report
 
     def _score_and_save(self, report: Report) -> None:
+        began = time.monotonic()
         try:
             self._evaluate(report)
+            self.progress.seconds += time.monotonic() - began
             self.save("checkpoint.pt")
         except OSError as error:  # a full disk: go on, what was written before is whole
             report.problem = f"  NOT SAVED: {error.strerror} ({self.folder})"
@@ -245,7 +247,7 @@ class Trainer:
         self.progress.discarded += 1
         ppo.load(before, None, strict=True)
         self._retune()  # no memory of the discarded rollout stays, not even in the storage
-        self.env.episodes.reset(np.arange(self.env.num_envs))
+        self.env.restart()
         self._obs = self.env.get_observations()
 
     def _evaluate(self, report: Report) -> None:
@@ -253,6 +255,7 @@ class Trainer:
         stage = curriculum.stages[progress.stage]
         hands = self._batch("score", curriculum.evaluation_episodes, stage.physics)
         report.scores = score(self.average, hands, stage, stage.tasks)
+        self._scores = [asdict(row) for row in report.scores]
         total = report.scores[-1].solved
         progress.streak = progress.streak + 1 if total >= stage.promote.solved else 0
         progress.next_evaluation = progress.steps + curriculum.evaluate_every
@@ -287,7 +290,7 @@ class Trainer:
             "learning_rate": self._ppo.learning_rate,
             "steps_per_s": report.steps_per_s,
             "explored_solved": report.solved,
-            "scores": [asdict(row) for row in report.scores],
+            "scores": self._scores,
         }
         with (self.folder / "curve.jsonl").open("ab") as file:
             file.write(msgspec.json.encode(line) + b"\n")
@@ -300,6 +303,8 @@ class Trainer:
             "version": CHECKPOINT_VERSION,
             "curriculum": msgspec.to_builtins(self.curriculum),
             "progress": asdict(self.progress),
+            "scores": self._scores,
+            "focus": self.env.episodes.focus.solved.tolist(),
             "learning_rate": self._ppo.learning_rate,
             "random": {
                 "torch": torch.get_rng_state(),
@@ -338,6 +343,8 @@ class Trainer:
             reason = " ".join(str(error).split())
             raise ContractError(f"{path}: does not fit this curriculum: {reason}") from None
         self._ppo.learning_rate = state["learning_rate"]
+        self._scores = state["scores"]
+        self.env.episodes.focus.solved[:] = state["focus"]
         torch.set_rng_state(state["random"]["torch"])
         self.env.episodes.rng.bit_generator.state = state["random"]["episodes"]
 

@@ -246,3 +246,12 @@ def test_the_official_map_from_action_to_excitation() -> None:
     ours = myohand.to_excitation(action)
     assert np.allclose(ours, sigmoid_muscle_activation(action, np), atol=1e-15)
     assert np.array_equal(myohand.to_excitation(np.array([-7.0, 7.0])), ours[[0, -1]])
+
+
+def test_a_diverged_hand_is_not_believed_until_it_is_reset() -> None:
+    """MuJoCo puts a diverged state back to a finite one: the gate must not take it for real."""
+    hand = MujocoHand(40.0)
+    hand.write(np.full(39, np.nan, np.float32))
+    assert not np.isfinite(hand.read().joint_pos).any()
+    hand.reset()
+    assert np.isfinite(hand.read().joint_pos).all()

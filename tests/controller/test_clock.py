@@ -67,6 +67,13 @@ def test_lateness_is_how_long_after_the_grid_point(time):
     assert grid.wait() == (time.now, 3 * MS)
 
 
+def test_waking_early_is_not_late(time):
+    time.oversleep = -1000
+    grid = Grid(40.0)
+    grid.start()
+    assert grid.wait()[1] == 0
+
+
 @pytest.mark.parametrize(
     "work_ms, missed, next_ms",
     [

@@ -64,6 +64,12 @@ def test_summary_tells_the_quantiles_apart():
     assert summary["max"] == 1000.0
 
 
+@pytest.mark.parametrize("ones, median", [(500, 1.0), (499, 2.0)])
+def test_the_median_is_the_middle(ones, median):
+    summary = of([1.0] * ones + [2.0] * (1000 - ones)).summary()
+    assert summary["p50"] == pytest.approx(median, rel=0.02)
+
+
 @pytest.mark.parametrize("value", [0.0, -1.0, 0.05, 0.1])
 def test_the_smallest_share_a_bin(value):
     histogram = of([value, 5.0])

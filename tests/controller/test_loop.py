@@ -278,7 +278,8 @@ def test_stopping_relaxes_whatever_the_dead_man_says(rig):
 
 
 def test_stopping_at_rest_is_over_at_once(rig):
-    assert rig.tick(GO, stopping=True).command.relaxed
+    tick = rig.tick(GO, stopping=True)
+    assert tick.command.relaxed and tick.intention.engage == 0.0
 
 
 @pytest.mark.parametrize("late", [math.inf, math.nan])

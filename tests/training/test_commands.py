@@ -10,6 +10,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from bridges.official_env import P1, P2
+from controller import data
 from controller.errors import ContractError, HostError, MyoloopError, SettingsError
 from training import commands, display, scoreboard
 from training.curriculum import Curriculum
@@ -236,14 +237,17 @@ def test_train_goes_on_from_its_own_checkpoint(
     assert f"resumed {trained / 'checkpoint.pt'} at 128 steps" in result.output
 
 
-def test_train_goes_on_from_the_published_checkpoint(
-    run: Run, plan: Path, trained: Path, shown: list[Trainer]
+def test_train_goes_on_from_the_published_checkpoint_and_its_curve(
+    run: Run, plan: Path, trained: Path, shown: list[Trainer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(data, "ROOT", Path.cwd())
     Path("policies").mkdir()
     published = Path("policies") / "quick.checkpoint.pt"
     published.write_bytes((trained / "checkpoint.pt").read_bytes())
+    Path("policies/quick.curve.jsonl").write_text('{"steps":64}\n')
     assert run("train", plan, "--resume", "--threads", 1).exit_code == 0
     assert shown[0].progress.steps == 128
+    assert (shown[0].folder / "curve.jsonl").read_text().startswith('{"steps":64}')
 
 
 def test_train_resumes_nothing_when_there_is_nothing(
@@ -270,7 +274,7 @@ def test_a_folder_that_can_not_be_made_is_refused(run: Run, plan: Path) -> None:
 
 
 def test_a_curriculum_that_is_not_there_is_refused(run: Run) -> None:
-    assert "can't be read" in refused(run("train", "nowhere.yaml"), SettingsError)
+    assert "nowhere.yaml: not found" in refused(run("train", "nowhere.yaml"), SettingsError)
 
 
 def test_train_trains(run: Run, plan: Path) -> None:

@@ -156,7 +156,7 @@ BAD = [
     (
         "stages.0.learning",
         {"minibatches": 400},
-        "stage 'hold': learning.minibatches: 400 are more than the 192 hands",
+        "stage 'hold': learning.minibatches: 400 do not divide the 192 hands",
     ),
 ]
 

@@ -26,12 +26,13 @@ def lively(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dic
     """A checkpoint whose actions fill and leave the range -1-1, and its policy."""
     folder = tmp_path_factory.mktemp("lively")
     state = load_checkpoint(trained / "checkpoint.pt")
-    actor = state["actor_state_dict"]
+    actor = state["average_state_dict"]
     for name in ("mlp.0.weight", "mlp.2.weight"):
         actor[name] = actor[name] * 8.0
     actor["rnn.rnn.weight_hh_l0"] = actor["rnn.rnn.weight_hh_l0"] * 3.0
+    state["scores"] = [{"task": "hold", "solved": 0.25}]
     torch.save(state, folder / "checkpoint.pt")
-    export(folder / "checkpoint.pt", folder / "lively.onnx", {"p1": {"score_mean": 0.25}})
+    export(folder / "checkpoint.pt", folder / "lively.onnx")
     return state, folder / "lively.onnx"
 
 
@@ -43,7 +44,7 @@ def quick(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def observations(state: dict[str, Any]) -> np.ndarray:
     """As they come in use: by the normaliser's own mean and deviation."""
-    actor = state["actor_state_dict"]
+    actor = state["average_state_dict"]
     mean, std = (actor[f"obs_normalizer.{name}"].numpy() for name in ("_mean", "_std"))
     noise = np.random.default_rng(0).normal(size=(STEPS, mean.size))
     return (mean + 1.5 * std * noise).astype(np.float32)
@@ -123,7 +124,8 @@ def test_the_contract(trained: Path, policy: Path) -> None:
 
 
 def test_scores_go_into_the_contract(lively: tuple[dict[str, Any], Path]) -> None:
-    assert load(lively[1]).contract.scores == {"p1": {"score_mean": 0.25}}
+    scores = load(lively[1]).contract.scores
+    assert list(scores.values()) == [[{"task": "hold", "solved": 0.25}]]
 
 
 @pytest.mark.parametrize("difference", [1.0, float("nan")])
@@ -160,9 +162,9 @@ def test_a_failed_exporter_leaves_the_old_policy_in_place(
 
 def corrupted(state: dict[str, Any], how: str) -> dict[str, Any]:
     if how == "a weight is missing":
-        state["actor_state_dict"].pop("mlp.0.bias")
+        state["average_state_dict"].pop("mlp.0.bias")
     elif how == "a weight has another size":
-        state["actor_state_dict"]["mlp.0.bias"] = torch.zeros(3)
+        state["average_state_dict"]["mlp.0.bias"] = torch.zeros(3)
     elif how == "the curriculum has an unknown key":
         state["curriculum"]["wobble"] = 1
     elif how == "another version":

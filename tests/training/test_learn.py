@@ -543,3 +543,12 @@ def test_a_checkpoint_is_put_in_place_whole(
     monkeypatch.setattr(learn.os, "replace", killed)
     assert "NOT SAVED: Input/output error" in run(trainer, 1)[0].problem
     assert (folder / "checkpoint.pt").read_bytes() == kept
+
+
+def test_the_average_follows_the_actor_and_is_saved(trained: Path) -> None:
+    state = load_checkpoint(trained / "checkpoint.pt")
+    actor, average = state["actor_state_dict"], state["average_state_dict"]
+    assert not torch.equal(actor["mlp.0.weight"], average["mlp.0.weight"])
+    nearest = (actor["mlp.0.weight"] - average["mlp.0.weight"]).abs().max()
+    assert nearest < 0.05
+    assert torch.equal(actor["obs_normalizer._mean"], average["obs_normalizer._mean"])
