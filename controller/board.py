@@ -38,7 +38,7 @@ RECORD: Final = np.dtype(
         ("number", np.int64),  # tick number, -1 while being written
         ("time_ns", np.int64),  # CLOCK_MONOTONIC when the tick began
         ("lateness_ns", np.int64),
-        ("took_ns", np.int64),  # of the tick before this one
+        ("took_ns", np.int64),
         ("missed", np.int64),  # deadlines missed since the start
         ("state", np.int64),  # gate.State
         ("reasons", np.int64),  # bit set of gate.Reason

@@ -4,26 +4,28 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from controller import data, registry
 from controller.board import MAX_CHANNELS, MAX_OBJECTS, BoardWriter
 from controller.clock import NS, Grid
-from controller.errors import ContractError, HostError
+from controller.errors import ContractError, HostError, PlantError
 from controller.gate import Gate
-from controller.loop import Loop, Tick
+from controller.loop import REST, Loop, Tick
 from controller.names import JOINTS, MUSCLES
-from controller.policy import check_fit, load
+from controller.policy import OnnxPolicy, check_fit, load
 from controller.ports import PlantInfo
 from controller.realtime import scheduled
 from controller.report import Ledger, write_json
 from controller.session import Session, load_session
+
+BREAK_OFF_S: Final = 1.0  # the longest ramp takes 0.3 s
 
 
 def run(
@@ -50,6 +52,8 @@ def run(
     finally:
         daemon.close()
     write_json(result, report)
+    if result["fault"]:
+        raise PlantError(f"the loop stopped and the hand was relaxed: {result['fault']}")
 
 
 def check_writable(path: Path | None) -> None:
@@ -74,6 +78,14 @@ class Daemon:
 
     def __init__(self, session: Session, origin: Path, board: Path | None) -> None:
         self.session = session
+        with ExitStack() as undo:  # a handshake that fails lets go of what was taken
+            self._shake_hands(origin, undo)
+            self._board = BoardWriter(board) if board else None
+            undo.pop_all()
+        self.ledger = Ledger()
+
+    def _shake_hands(self, origin: Path, undo: ExitStack) -> None:
+        session = self.session
         skill = registry.find("skills", session.skill, f"{origin}: skill")
         self.policy = load(data.find(session.policy, origin.parent))
         check_fit(self.policy, skill, session.rate_hz)
@@ -81,11 +93,14 @@ class Daemon:
         self.plant = plant_factory(
             session.plant.options, session.rate_hz, f"{origin}: plant.options"
         )
+        undo.callback(self.plant.close)
         check_plant(self.plant.info, session.rate_hz)
+        _compare_versions(self.policy, self.plant.info)
         source_factory = registry.find("sources", session.source.use, f"{origin}: source.use")
         self.source = source_factory(
             session.source.options, skill.CHANNELS, f"{origin}: source.options"
         )
+        undo.callback(self.source.close)
         gate = Gate(session.gate, skill.CHANNELS, 1.0 / session.rate_hz)
         self.loop = Loop(
             self.source,
@@ -96,35 +111,49 @@ class Daemon:
             self.policy.terms,
             1.0 / session.rate_hz,
         )
-        self.ledger = Ledger()
-        self._board = BoardWriter(board) if board else None
 
     def run(self, seconds: float | None = None) -> dict[str, Any]:
-        """Tick until told to stop, relax, and return the report."""
+        """Tick until told to stop, relax, and return the report.
+
+        An exception inside a tick relaxes the hand at once and is the report's ``fault``.
+        """
+        fault = ""
+        grid = Grid(self.session.rate_hz)
         with scheduled(self.session.realtime) as refused, _stop_signal() as stop:
             for line in refused:
                 print(f"myoloop: {line}", file=sys.stderr)
-            grid = Grid(self.session.rate_hz)
-            grid.start()
             began = time.monotonic_ns()
-            number = 0
-            while True:
-                now, lateness = grid.wait()
-                over = seconds is not None and now - began >= seconds * NS
-                tick = self.loop.tick(now / NS, stopping=stop.asked or over)
-                took = time.monotonic_ns() - now
-                self.ledger.add(tick, lateness, took)
-                if self._board:
-                    _publish(self._board, tick, number, now, lateness, took, grid.missed)
-                number += 1
-                if (stop.asked or over) and tick.command.relaxed:
-                    break
+            try:
+                self._tick_until(stop, seconds, grid)
+            except Exception as error:  # whatever it is: the hand comes first
+                fault = f"tick {self.ledger.ticks}: {type(error).__name__}: {error}"
+                with suppress(Exception):
+                    self.plant.write(REST)
             elapsed = (time.monotonic_ns() - began) / NS
-        return self._report(elapsed, grid.missed, refused)
+        return self._report(elapsed, grid.missed, refused, fault)
 
-    def _report(self, elapsed_s: float, missed: int, refused: list[str]) -> dict[str, Any]:
+    def _tick_until(self, stop: "_Stop", seconds: float | None, grid: Grid) -> None:
+        grid.start()
+        began = time.monotonic_ns()
+        while True:
+            over = seconds is not None and time.monotonic_ns() - began >= seconds * NS
+            stopping = stop.asked or over
+            if stopping and self.loop.gate.resting:
+                return
+            now, lateness = grid.wait()
+            tick = self.loop.tick(now / NS, stopping)
+            took = time.monotonic_ns() - now
+            if self._board:
+                number = self.ledger.ticks
+                _publish(self._board, tick, number, now, lateness, took, grid.missed)
+            self.ledger.add(tick, lateness, took)
+
+    def _report(
+        self, elapsed_s: float, missed: int, refused: list[str], fault: str
+    ) -> dict[str, Any]:
         gate = self.loop.gate
         return {
+            "fault": fault,
             "rate_hz": self.session.rate_hz,
             "seconds": round(elapsed_s, 3),
             **self.ledger.timing(missed),
@@ -171,11 +200,28 @@ def check_plant(info: PlantInfo, rate_hz: float) -> None:
             raise ContractError(f"plant {info.kind}: {kind} {index} is {name!r}, not {expected!r}")
 
 
+def _compare_versions(policy: OnnxPolicy, info: PlantInfo) -> None:
+    """Say when the plant is not of the versions that the policy's scores belong to."""
+    for name, own in policy.contract.versions.items():
+        found = info.versions.get(name, own)
+        if found != own:
+            print(
+                f"myoloop: policy {policy.path.name} was made with {name} {own}, this is "
+                f"{found}: its scores need not hold",
+                file=sys.stderr,
+            )
+
+
 class _Stop:
     asked = False
+    _since_ns = 0
 
     def ask(self, _signal: int, _frame: FrameType | None) -> None:
-        self.asked = True
+        """Ask for a stop; asked again well after the ramp's time, break off what hangs."""
+        if self.asked and time.monotonic_ns() - self._since_ns > BREAK_OFF_S * NS:
+            raise KeyboardInterrupt
+        if not self.asked:
+            self.asked, self._since_ns = True, time.monotonic_ns()
 
 
 @contextmanager

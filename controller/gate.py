@@ -76,7 +76,12 @@ class Gate:
         self._low = np.array([c.low for c in channels]) - RANGE_TOLERANCE * span
         self._high = np.array([c.high for c in channels]) + RANGE_TOLERANCE * span
         self._sent = np.zeros(len(MUSCLES), np.float32)
-        self._reasons = Reason(0)
+        self._reasons = self._cause = Reason(0)
+
+    @property
+    def resting(self) -> bool:
+        """Whether the command is rest, fully ramped down."""
+        return not self.state.working and not self._sent.any()
 
     def admit(self, intention: Intention, feedback_finite: bool = True) -> State:
         """Judge this tick's intention and feedback, and move between the states."""
@@ -89,9 +94,10 @@ class Gate:
         if self.state.working:
             self._judge_working(revoked, late)
         elif self.state is State.RELAXING:
-            self._reasons |= revoked
-            if not self._sent.any():
+            if self.resting:
                 self.state = State.RELAXED
+            else:
+                self._reasons |= revoked | self._cause
         if self.state in (State.RELAXED, State.READY):
             self._judge_resting(revoked, late)
         return self.state
@@ -99,16 +105,23 @@ class Gate:
     def _judge_working(self, revoked: Reason, late: bool) -> None:
         self._reasons |= revoked
         if revoked:
-            self.state = State.RELAXING
+            self._relax()
         elif late:
             self.state = State.HOLDING
             self._reasons |= Reason.INTENTION_STALE_HOLD
         else:
             self.state = State.ACTIVE
 
+    def _relax(self) -> None:
+        """Begin the ramp; what caused it is the reason of each of its ticks."""
+        self.state, self._cause = State.RELAXING, self._reasons
+
     def _judge_resting(self, revoked: Reason, late: bool) -> None:
-        if late or revoked & ~Reason.DISENGAGED:
+        refused = revoked & ~Reason.DISENGAGED
+        if late or refused:
             self.state = State.RELAXED
+            if not late:  # silence withholds nothing that was asked for
+                self._reasons |= refused
         elif Reason.DISENGAGED in revoked:
             self.state = State.READY
         elif self.state is State.READY:
@@ -149,8 +162,7 @@ class Gate:
         return MuscleCommand(
             excitation=self._sent,
             reasons=int(self._reasons),
-            moving=self.state is State.ACTIVE,
-            relaxed=not self.state.working and not self._sent.any(),
+            relaxed=self.resting,
         )
 
     def _judge_wish(self, wished: Excitation) -> None:
@@ -161,7 +173,7 @@ class Gate:
         else:
             self._limit(wished)
             return
-        self.state = State.RELAXING
+        self._relax()
 
     def _limit(self, wished: Excitation) -> None:
         inside = np.clip(wished, 0.0, 1.0)

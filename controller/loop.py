@@ -117,6 +117,7 @@ class Loop:
         if state is State.READY and before is not State.READY:
             self.plant.reset()
             self._live = False
+            self._goal = self._begin(self.plant.read())
         elif state.working and not before.working:
             self.policy.reset()
             self._goal = self._begin(feedback)

@@ -72,11 +72,9 @@ class MuscleCommand:
     Attributes:
         excitation: (39,) 0-1, allowed to be sent.
         reasons: bit set of ``gate.Reason``; 0 when the wish passed untouched.
-        moving: whether the goal may move on (False: hold or relax).
         relaxed: whether the command is the relaxed hand, fully ramped down.
     """
 
     excitation: Excitation
     reasons: int
-    moving: bool
     relaxed: bool

@@ -21,8 +21,8 @@ class GateSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     """An intention older than this relaxes the hand."""
     slew_per_s: Annotated[float, Meta(gt=0.0, le=20.0)] = 20.0
     """Largest change of an excitation in a second."""
-    relax_within_ms: Annotated[float, Meta(gt=0.0, le=300.0)] = 250.0
-    """A full excitation ramps down to rest in this time."""
+    relax_within_ms: Annotated[float, Meta(ge=100.0, le=300.0)] = 250.0
+    """A full excitation ramps down to rest in this time: a ramp, not a step."""
 
 
 class RealTimeSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

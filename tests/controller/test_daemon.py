@@ -12,7 +12,14 @@ import yaml
 from controller import clock, daemon, registry
 from controller.board import BoardReader
 from controller.daemon import Daemon, check_writable, run
-from controller.errors import ContractError, HostError, MyoloopError, SettingsError
+from controller.errors import (
+    ContractError,
+    HostError,
+    MyoloopError,
+    PlantError,
+    SettingsError,
+    StreamError,
+)
 from controller.gate import State
 from controller.messages import Intention
 from controller.names import JOINTS, MUSCLES
@@ -247,6 +254,34 @@ def test_a_second_signal_does_not_cut_the_ramp_short(stage):
     assert relaxed_at_the_end(stage.plant)
 
 
+def test_a_signal_again_later_breaks_off_what_hangs(stage, monkeypatch):
+    daemon = stage.daemon()
+
+    def ask_and_hang():
+        os.kill(os.getpid(), signal.SIGTERM)
+        stage.time.now += 2 * NS
+        os.kill(os.getpid(), signal.SIGINT)
+
+    stage.source.at = {50: ask_and_hang}
+    with pytest.raises(KeyboardInterrupt):
+        daemon.run()
+
+
+def test_versions_of_another_plant_are_said(stage, capsys):
+    stage.daemon()
+    assert "made with mujoco 4.0.0, this is 9.9" in capsys.readouterr().err
+
+
+def test_a_late_handshake_that_fails_lets_go_of_the_plant(stage, monkeypatch):
+    def refuse(*_):
+        raise StreamError("no stream")
+
+    monkeypatch.setattr(stage, "make_source", refuse)
+    with pytest.raises(StreamError):
+        stage.daemon()
+    assert stage.plant.closed == 1
+
+
 def test_a_signal_at_rest_ends_at_once_and_moves_nothing(stage):
     stage.source.at = {5: lambda: os.kill(os.getpid(), signal.SIGTERM)}
     report = stage.daemon().run(seconds=60.0)
@@ -449,8 +484,11 @@ def test_a_plant_that_dies_lets_everything_go(stage, tmp_path, monkeypatch):
         return plant
 
     monkeypatch.setattr(stage, "make_plant", make_dying)
-    with pytest.raises(Dead):
-        run(stage.write(), seconds=2.0, board=tmp_path / "board")
+    report = tmp_path / "report.json"
+    with pytest.raises(PlantError, match="the hand was relaxed: tick 10: Dead: .*connection lost"):
+        run(stage.write(), seconds=2.0, board=tmp_path / "board", report=report)
+    assert "connection lost" in json.loads(report.read_text())["fault"]
+    assert not stage.plant.sent[-1].any(), "the last word is rest"
     assert (stage.plant.closed, stage.source.closed) == (1, 1)
     assert BoardReader(tmp_path / "board").closed, "viewers must not wait for ever"
 
@@ -464,7 +502,16 @@ def test_what_the_system_refuses_is_said_and_reported(stage, capsys, monkeypatch
     report = stage.daemon(realtime={"priority": 10}).run(seconds=0.5)
     (line,) = report["realtime_refused"]
     assert line.startswith("realtime.priority: ")
-    assert capsys.readouterr().err == f"myoloop: {line}\n"
+    assert capsys.readouterr().err.endswith(f"myoloop: {line}\n")
     with pytest.raises(HostError, match=r"realtime\.required"):
         stage.daemon(realtime={"priority": 10, "required": True}).run(seconds=0.5)
     assert not stage.plant.sent
+
+
+def test_stopping_at_rest_does_not_touch_the_task(stage):
+    """An engaged source at rest must not become ready, and the task be put back, by the stop."""
+    stage.source.said = Intention(np.array([0.5]), 1.0, np.float64(0.004))
+    daemon = stage.daemon()
+    resets = stage.plant.resets
+    daemon.run(seconds=1.0)
+    assert stage.plant.resets == resets

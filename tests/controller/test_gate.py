@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from controller.gate import Gate, Reason, State, names
-from controller.messages import Intention, MuscleCommand
+from controller.messages import Intention
 from controller.names import MUSCLES
 from controller.session import GateSettings
 from controller.skills.skill import Channel
@@ -30,6 +31,15 @@ def intend(value=0.0, engage=1.0, age_s=0.0, fault=""):
 GO, LET_GO = intend(), intend(engage=0.0)
 
 
+class Seen(NamedTuple):
+    """A command, and whether the goal may move on."""
+
+    excitation: np.ndarray
+    reasons: int
+    moving: bool
+    relaxed: bool
+
+
 def make(channels=(ROTATION,), period_s=PERIOD_S, **limits):
     return Gate(GateSettings(**limits), channels, period_s)
 
@@ -38,8 +48,8 @@ def step(gate, intention=GO, wish=HALF, finite=True):
     """One tick; the command's memory belongs to the gate, so it is copied."""
     gate.admit(intention, finite)
     command = gate.allow(wish)
-    return MuscleCommand(
-        command.excitation.copy(), command.reasons, command.moving, command.relaxed
+    return Seen(
+        command.excitation.copy(), command.reasons, gate.state is State.ACTIVE, command.relaxed
     )
 
 
@@ -205,7 +215,7 @@ def test_a_broken_wish_relaxes_at_once(wish, reason):
         command = step(gate, GO, FULL)
     assert command.relaxed
     assert step(gate, GO, FULL).relaxed
-    assert gate.report() == dict.fromkeys(names(reason), 1)
+    assert gate.report() == dict.fromkeys(names(reason), 10), "every tick of the ramp"
 
 
 def test_feedback_that_is_not_finite_relaxes():
@@ -610,3 +620,23 @@ def test_any_sequence_at_all(run, period_s, slew_per_s, relax_ms):
         assert gate.state.working == (phase == "work")
         before = out
     assert all(count <= len(run) for count in gate.report().values())
+
+
+def test_what_is_refused_at_rest_is_counted_but_silence_is_not():
+    gate = make()
+    for _ in range(3):
+        step(gate, intend(np.nan))
+    for _ in range(3):
+        step(gate, intend(age_s=1.0))
+    step(gate, LET_GO)
+    assert gate.report() == {"intention_invalid": 3}
+
+
+def test_resting_means_that_rest_was_sent():
+    gate = active(FULL)
+    assert not gate.resting
+    step(gate, LET_GO)
+    assert not gate.resting, "the ramp has begun, no more"
+    for _ in range(10):
+        step(gate, LET_GO)
+    assert gate.resting

@@ -23,7 +23,7 @@ def tick(
         outcome=Outcome(np.array(errors_m), solved, dropped, judged),
         state=state,
         wished=REST,
-        command=MuscleCommand(REST, 0, True, False),
+        command=MuscleCommand(REST, 0, relaxed=False),
         targets=np.zeros((2, 3)),
     )
 

@@ -75,7 +75,7 @@ def test_options_are_the_adapters_own(session):
         ({"slew_per_s": 20.5}, "gate.slew_per_s: expected 'float' <= 20.0 (is 20.5)"),
         ({"slew_per_s": 0.0}, "gate.slew_per_s: expected 'float' > 0.0 (is 0.0)"),
         ({"relax_within_ms": 301}, "gate.relax_within_ms: expected 'float' <= 300.0 (is 301)"),
-        ({"relax_within_ms": 0}, "gate.relax_within_ms: expected 'float' > 0.0 (is 0)"),
+        ({"relax_within_ms": 0}, "gate.relax_within_ms: expected 'float' >= 100.0 (is 0)"),
         (
             {"engage": 0.1},
             "gate.engage: unknown key; allowed: "
