@@ -33,7 +33,7 @@ class Scene:
 
     Attributes:
         seconds: duration [s].
-        rotation: the channel of the skill ``baoding``, -1-1; 0.2 is one turn in 20 s.
+        rotation: the channel of the skill ``baoding``, -1-1; 0.1 is one turn in 40 s.
         engage: the dead-man, 0-1.
         silent: whether the stream sends nothing at all.
     """
@@ -48,14 +48,14 @@ class Scene:
 STORY: Final = (
     Scene("ready", 1.0, rotation=0.0, engage=0.0),
     Scene("hold", 3.0, rotation=0.0, engage=1.0),
-    Scene("slow turn", 6.0, rotation=0.2, engage=1.0),
-    Scene("faster", 5.0, rotation=0.3, engage=1.0),
-    Scene("reverse", 6.0, rotation=-0.2, engage=1.0),
+    Scene("slow turn", 5.0, rotation=-0.1, engage=1.0),
+    Scene("faster", 3.0, rotation=-0.15, engage=1.0),
+    Scene("reverse", 5.0, rotation=0.15, engage=1.0),
     Scene("hold", 2.0, rotation=0.0, engage=1.0),
     Scene("silence", 2.0, rotation=0.0, engage=1.0, silent=True),
     Scene("back, not engaged", 1.5, rotation=0.0, engage=0.0),
     Scene("hold again", 2.0, rotation=0.0, engage=1.0),
-    Scene("slow turn", 4.0, rotation=0.2, engage=1.0),
+    Scene("slow turn", 4.0, rotation=-0.1, engage=1.0),
 )
 REST: Final = Scene("rest", 1.0, rotation=0.0, engage=0.0)
 
