@@ -24,7 +24,7 @@ def train(
         ),
     ] = False,
     folder: Annotated[
-        Path | None, typer.Option(help="Where checkpoints and curves go [runs/NAME].")
+        Path | None, typer.Option(help="Where checkpoints and curves go (default: runs/NAME).")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads for physics and learning.")] = 2,
 ) -> None:
@@ -116,7 +116,7 @@ def evaluate(
         typer.Option(help="One of the project's own tasks instead."),
     ] = None,
     period: Annotated[
-        float, typer.Option(min=4.0, max=1000.0, help="Time of one turn for cw and ccw [s].")
+        float, typer.Option(min=4.0, max=1000.0, help="Time of one turn for cw and ccw, in seconds.")
     ] = 20.0,
     episodes: Annotated[int, typer.Option(min=1, help="How many.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Of the first episode.")] = 0,
