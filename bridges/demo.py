@@ -36,7 +36,7 @@ PR_SET_PDEATHSIG = 1
 
 def demo(
     seconds: Annotated[
-        float | None, typer.Option(min=1.0, help="End after this time (default: one story, 30 s).")
+        float | None, typer.Option(min=1.0, help="End after this time (default: one story, 23 s).")
     ] = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="Open no window; the terminal is enough.")

@@ -47,15 +47,15 @@ class Scene:
 
 STORY: Final = (
     Scene("ready", 1.0, rotation=0.0, engage=0.0),
-    Scene("hold", 3.0, rotation=0.0, engage=1.0),
-    Scene("slow turn", 5.0, rotation=-0.1, engage=1.0),
-    Scene("faster", 3.0, rotation=-0.15, engage=1.0),
-    Scene("reverse", 5.0, rotation=0.15, engage=1.0),
     Scene("hold", 2.0, rotation=0.0, engage=1.0),
+    Scene("slow turn", 3.0, rotation=0.1, engage=1.0),
+    Scene("faster", 2.0, rotation=0.15, engage=1.0),
+    Scene("reverse", 3.0, rotation=-0.15, engage=1.0),
+    Scene("hold", 1.5, rotation=0.0, engage=1.0),
     Scene("silence", 2.0, rotation=0.0, engage=1.0, silent=True),
     Scene("back, not engaged", 1.5, rotation=0.0, engage=0.0),
     Scene("hold again", 2.0, rotation=0.0, engage=1.0),
-    Scene("slow turn", 4.0, rotation=-0.1, engage=1.0),
+    Scene("slow turn", 4.0, rotation=0.1, engage=1.0),
 )
 REST: Final = Scene("rest", 1.0, rotation=0.0, engage=0.0)
 

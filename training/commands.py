@@ -116,7 +116,8 @@ def evaluate(
         typer.Option(help="One of the project's own tasks instead."),
     ] = None,
     period: Annotated[
-        float, typer.Option(min=4.0, max=1000.0, help="Time of one turn for cw and ccw, in seconds.")
+        float,
+        typer.Option(min=4.0, max=1000.0, help="Time of one turn for cw and ccw, in seconds."),
     ] = 20.0,
     episodes: Annotated[int, typer.Option(min=1, help="How many.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Of the first episode.")] = 0,

@@ -105,10 +105,10 @@ def test_it_starts_again_with_loop_adds_noise_with_seed_and_names_scenes_with_ve
 ):
     process = start_simulated("--speed", "20", "--loop", "--seed", "7", "--verbose")
     source = open_source()
-    turning = read_until(source, lambda i: i.values[0] < -0.125)
-    assert turning.values[0] != pytest.approx(-0.15)
-    read_until(source, lambda i: i.values[0] < -0.15)  # reverse, which comes once a story
-    read_until(source, lambda i: i.values[0] < -0.125)  # faster, of the next one
+    turning = read_until(source, lambda i: i.values[0] > 0.125)
+    assert turning.values[0] != pytest.approx(0.15)
+    read_until(source, lambda i: i.values[0] < -0.1)  # reverse, which comes once a story
+    read_until(source, lambda i: i.values[0] > 0.125)  # faster, of the next one
     process.terminate()
     told = process.communicate(timeout=20)[0].decode().splitlines()
     assert {"faster", "reverse"} <= set(told) <= {scene.name for scene in STORY}
