@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.messages import Array, Excitation, Feedback, Goal, Intention
+from controller.messages import Array, Excitation, Feedback, Intention
 from controller.skills.skill import Channel, Observation
 
 
@@ -118,6 +118,3 @@ class Policy(Protocol):
     def infer(self, observation: NDArray[np.float32]) -> Excitation:
         """Wished excitations, (39,); valid until the next call."""
         ...
-
-
-__all__ = ["Goal", "IntentionSource", "Plant", "PlantInfo", "Policy", "Skill"]

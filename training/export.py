@@ -167,7 +167,8 @@ def _write(graph: PolicyGraph, contract: Contract, path: Path) -> None:
         )
     model = onnx.load(str(path))
     model.ir_version = min(model.ir_version, IR_VERSION)
-    del model.metadata_props[:]
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info):
+        del part.metadata_props[:]  # the exporter's stack traces name paths of this machine
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, msgspec.json.encode(contract).decode()
     onnx.checker.check_model(model)

@@ -226,3 +226,9 @@ def test_a_checkpoint_without_a_curve_is_published(
     shutil.copyfile(trained / "checkpoint.pt", tmp_path / "alone.pt")
     publish(tmp_path / "alone.pt", tmp_path / "hand.onnx")
     assert not (tmp_path / "hand.curve.png").exists()
+
+
+def test_the_file_names_no_path_of_the_machine_that_made_it(policy: Path) -> None:
+    content = policy.read_bytes()
+    assert str(Path(exporting.__file__).parent).encode() not in content
+    assert b"site-packages" not in content
