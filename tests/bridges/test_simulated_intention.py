@@ -62,7 +62,7 @@ def test_the_story_engages_only_after_it_was_low():
 
 
 def test_the_story_takes_as_long_as_its_scenes():
-    assert duration_s(STORY) == 32.5
+    assert duration_s(STORY) == 22.0
     assert duration_s(()) == 0.0
 
 
