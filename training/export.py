@@ -166,13 +166,18 @@ def _write(graph: PolicyGraph, contract: Contract, path: Path) -> None:
             verbose=False,
         )
     model = onnx.load(str(path))
-    model.ir_version = min(model.ir_version, IR_VERSION)
-    for part in (model, model.graph, *model.graph.node, *model.graph.value_info):
-        del part.metadata_props[:]  # the exporter's stack traces name paths of this machine
-    entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, msgspec.json.encode(contract).decode()
+    attach(model, contract)
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
+
+
+def attach(model: onnx.ModelProto, contract: Contract) -> None:
+    """Make the contract the model's only metadata, and the model one that onnxruntime reads."""
+    model.ir_version = min(model.ir_version, IR_VERSION)
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info):
+        del part.metadata_props[:]  # exporters leave stack traces, which name the maker's paths
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, msgspec.json.encode(contract).decode()
 
 
 def parity(graph: PolicyGraph, path: Path, steps: int = PARITY_STEPS) -> float:

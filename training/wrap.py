@@ -8,7 +8,6 @@ the official sigmoid and the contract are added here. Recurrent states are input
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -19,13 +18,12 @@ from controller.names import MUSCLES
 from controller.policy import (
     CONTRACT_VERSION,
     EXCITATION,
-    METADATA_KEY,
     OBSERVATION,
     Contract,
     load,
 )
 from controller.skills import baoding
-from training.export import IR_VERSION
+from training.export import attach
 
 NEWEST_OPSET: Final = 21  # that onnxruntime 1.20 reads
 
@@ -51,10 +49,7 @@ def wrap(network: Path, target: Path) -> None:
         )
     _rename_input(graph, sources[0].name)
     _append_official_map(graph, results[0])
-    model.ir_version = min(model.ir_version, IR_VERSION)
-    del model.metadata_props[:]
-    entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, msgspec.json.encode(_contract(network)).decode()
+    attach(model, _contract(network))
     part = target.with_name(f".{target.name}.part.onnx")
     try:
         onnx.save(model, str(part))
