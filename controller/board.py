@@ -1,12 +1,15 @@
 """The board: what the loop did, tick by tick, in a mapped file that others may read.
 
-One writer (the loop), any number of readers. Each slot carries the number of the
-tick it holds; a reader that was overrun sees another number and skips. The loop
-only ever copies into preallocated memory: a reader that stalls, dies or comes in
-tens can not delay it.
+One writer (the loop), any number of readers: drivers, recorder, page, control port. Each slot
+carries the number of the tick it holds; a reader that was overrun sees another number and
+skips. The loop only ever copies into preallocated memory: a reader that stalls, dies or comes
+in tens can not delay it.
+
+A tick is published in two steps. First, before the plant is written, everything that a driver
+needs (``newest``); then, at its end, what is known only then (``settled``: what the plant took
+and how long it all took).
 """
 
-import mmap
 import os
 from pathlib import Path
 from typing import Final
@@ -15,12 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.errors import HostError
+from controller.mapped import layout_of, open_mapped, prepare, unveil
 from controller.names import JOINTS, MUSCLES
 
-LAYOUT_VERSION: Final = 1
 MAGIC: Final = 0x4D594F4C  # "MYOL"
 MAX_CHANNELS: Final = 48  # passthrough of 39 excitations fits
 MAX_OBJECTS: Final = 2
+MAX_GOAL: Final = 64
+MAX_OBSERVATION: Final = 256
+TEXT: Final = 160  # bytes of a reason in words
+SLOTS: Final = 4096  # 100 s at 40 Hz
 
 HEADER: Final = np.dtype(
     [
@@ -28,7 +35,8 @@ HEADER: Final = np.dtype(
         ("layout", np.uint32),
         ("owner_pid", np.int64),
         ("slots", np.int64),
-        ("newest", np.int64),  # number of the newest whole record, -1 before the first
+        ("newest", np.int64),  # number of the newest published tick, -1 before the first
+        ("settled", np.int64),  # number of the newest tick that is over
         ("closed", np.int64),  # 1 once the loop has ended
     ]
 )
@@ -38,51 +46,76 @@ RECORD: Final = np.dtype(
         ("number", np.int64),  # tick number, -1 while being written
         ("time_ns", np.int64),  # CLOCK_MONOTONIC when the tick began
         ("lateness_ns", np.int64),
-        ("took_ns", np.int64),
         ("missed", np.int64),  # deadlines missed since the start
-        ("state", np.int64),  # gate.State
-        ("reasons", np.int64),  # bit set of gate.Reason
+        # the supervisor
+        ("state", np.int64),  # states.State
+        ("reasons", np.int64),  # bit set of states.Reason: why the command is not the wish
+        ("missing", np.int64),  # bit set of states.Missing: what the last arming lacked
+        ("arming", np.int64),  # number of armings so far; a driver that let go waits for the next
+        ("ttl_ns", np.int64),  # a command older than this may not be applied
+        ("taken", np.int64, (5,)),  # orders taken so far, see orders.ORDERS
+        ("note", f"S{TEXT}"),  # the newest trouble, in words
+        # intention
         ("channels", np.int64),
         ("intention", np.float64, (MAX_CHANNELS,)),
         ("engage", np.float64),
         ("age_s", np.float64),
-        ("excitation", np.float32, (len(MUSCLES),)),
+        ("raw_stamp_s", np.float64),  # of the sender's clock
+        ("correction_s", np.float64),  # added to it gives the local LSL clock
+        ("fresh", np.int64),
+        ("fault", f"S{TEXT}"),
+        # policy
+        ("goals", np.int64),
+        ("goal", np.float64, (MAX_GOAL,)),  # of the skill, its fields one after the other
+        ("observations", np.int64),
+        ("observation", np.float32, (MAX_OBSERVATION,)),
+        ("policy_state", np.uint32),  # CRC-32 of the recurrent state
+        ("policy", np.int64),  # number of the policy: 1 more after each swap
+        # commands
         ("wished", np.float32, (len(MUSCLES),)),
-        ("activation", np.float32, (len(MUSCLES),)),
+        ("excitation", np.float32, (len(MUSCLES),)),  # allowed
+        ("sent", np.float32, (len(MUSCLES),)),  # what the plant took; settled
+        # feedback
+        ("plant_time_s", np.float64),
+        ("feedback_age_s", np.float64),
         ("joint_pos", np.float64, (len(JOINTS),)),
+        ("joint_vel", np.float64, (len(JOINTS),)),
+        ("activation", np.float64, (len(MUSCLES),)),
+        ("palm_pos", np.float64, (3,)),
+        ("palm_rot", np.float64, (3, 3)),
         ("objects", np.int64),
         ("object_pos", np.float64, (MAX_OBJECTS, 3)),
+        ("object_vel", np.float64, (MAX_OBJECTS, 3)),
+        # task
         ("target_pos", np.float64, (MAX_OBJECTS, 3)),
         ("error_m", np.float64, (MAX_OBJECTS,)),
         ("solved", np.int64),
+        ("dropped", np.int64),
+        ("judged", np.int64),
+        # time by part
+        ("read_ns", np.int64),
+        ("think_ns", np.int64),  # goal, observation, inference
+        ("gate_ns", np.int64),
+        ("plant_ns", np.int64),  # settled
+        ("took_ns", np.int64),  # the whole tick; settled
     ]
 )
 
 
 class BoardWriter:
-    """The loop's end: fill ``record`` in place, then ``publish``."""
+    """The loop's end: fill ``record`` in place, then ``publish``; at the tick's end ``settle``."""
 
-    def __init__(self, path: Path, slots: int = 4096) -> None:
+    def __init__(self, path: Path, slots: int = SLOTS) -> None:
         self.path = path
         size = HEADER.itemsize + slots * RECORD.itemsize
-        unfinished = path.with_name(path.name + ".new")  # no reader ever sees half a header
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with unfinished.open("w+b") as file:
-                os.posix_fallocate(file.fileno(), 0, size)  # never a bus error on a full disk
-                self._map = mmap.mmap(file.fileno(), size)
-        except OSError as error:
-            raise HostError(f"board {path}: can't be written: {error.strerror}") from None
+        self._map, unfinished = prepare(path, size, "board")
         self._header = np.frombuffer(self._map, HEADER, count=1)
         self._slots = np.frombuffer(self._map, RECORD, count=slots, offset=HEADER.itemsize)
         self._numbers = self._slots["number"]
         self._numbers[:] = -1
-        self._header[0] = (MAGIC, LAYOUT_VERSION, os.getpid(), slots, -1, 0)
+        self._header[0] = (MAGIC, layout_of(HEADER, RECORD), os.getpid(), slots, -1, -1, 0)
         self.record = np.zeros((), RECORD)
-        try:
-            unfinished.replace(path)
-        except OSError as error:
-            raise HostError(f"board {path}: can't be written: {error.strerror}") from None
+        unveil(unfinished, path, "board")
 
     def publish(self, number: int) -> None:
         """Make ``record`` visible as tick ``number``."""
@@ -93,6 +126,12 @@ class BoardWriter:
         self._numbers[slot] = number
         self._header["newest"] = number
 
+    def settle(self, number: int, sent: NDArray[np.float32], plant_ns: int, took_ns: int) -> None:
+        """Complete tick ``number``, which stays readable all the while."""
+        slot = self._slots[number % len(self._slots)]
+        slot["sent"], slot["plant_ns"], slot["took_ns"] = sent, plant_ns, took_ns
+        self._header["settled"] = number
+
     def close(self) -> None:
         """Tell the readers that no more will come."""
         self._header["closed"] = 1
@@ -102,25 +141,36 @@ class BoardReader:
     """Anybody's end."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            with path.open("rb") as file:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:
-            raise HostError(f"{path}: can't read the board: {error}") from None
+        self._map = open_mapped(path, "board")
         if len(self._map) < HEADER.itemsize:
             raise HostError(f"{path}: not a myoloop board")
         self._header = np.frombuffer(self._map, HEADER, count=1)[0]
-        if self._header["magic"] != MAGIC or self._header["layout"] != LAYOUT_VERSION:
-            raise HostError(f"{path}: not a myoloop board of layout {LAYOUT_VERSION}")
+        if self._header["magic"] != MAGIC or self._header["layout"] != layout_of(HEADER, RECORD):
+            raise HostError(f"{path}: not a board of this myoloop")
         count = int(self._header["slots"])
         if count < 1 or len(self._map) < HEADER.itemsize + count * RECORD.itemsize:
             raise HostError(f"{path}: a truncated board: {len(self._map)} bytes for {count} ticks")
         self._slots = np.frombuffer(self._map, RECORD, count=count, offset=HEADER.itemsize)
 
     @property
+    def owner_pid(self) -> int:
+        """The process that ticks."""
+        return int(self._header["owner_pid"])
+
+    @property
+    def slots(self) -> int:
+        """How many ticks it holds before the first is overwritten."""
+        return len(self._slots)
+
+    @property
     def newest(self) -> int:
         """Number of the newest tick, -1 before the first."""
         return int(self._header["newest"])
+
+    @property
+    def settled(self) -> int:
+        """Number of the newest tick that is over, -1 before the first."""
+        return int(self._header["settled"])
 
     @property
     def closed(self) -> bool:
