@@ -24,6 +24,7 @@ class Intention:
         age_s: seconds since the sample was made; infinite before the first sample.
         fault: why this sample can't be trusted, or "" when it can.
         raw_stamp_s: the sender's own time stamp [s], NaN before the first sample.
+        correction_s: added to it gives the local LSL clock [s]; NaN while not measured.
         fresh: whether a new sample came in since the last read.
     """
 
@@ -32,6 +33,7 @@ class Intention:
     age_s: float
     fault: str = ""
     raw_stamp_s: float = float("nan")
+    correction_s: float = float("nan")
     fresh: bool = False
 
 
@@ -48,6 +50,7 @@ class Feedback:
         palm_rot: rotation matrix of the palm frame, (..., 3, 3).
         object_pos: object centres in the world [m], (..., n, 3).
         object_vel: linear velocities in the world [m/s], (..., n, 3).
+        age_s: how old this is [s]; 0 for a hand in this process.
     """
 
     time_s: Array
@@ -58,6 +61,7 @@ class Feedback:
     palm_rot: Array
     object_pos: Array
     object_vel: Array
+    age_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class MuscleCommand:
 
     Attributes:
         excitation: (39,) 0-1, allowed to be sent.
-        reasons: bit set of ``gate.Reason``; 0 when the wish passed untouched.
+        reasons: bit set of ``states.Reason``; 0 when the wish passed untouched.
         relaxed: whether the command is the relaxed hand, fully ramped down.
     """
 

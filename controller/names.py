@@ -28,3 +28,24 @@ JOINTS: Final[tuple[str, ...]] = (
     *("mcp4_flexion", "mcp4_abduction", "pm4_flexion", "md4_flexion"),
     *("mcp5_flexion", "mcp5_abduction", "pm5_flexion", "md5_flexion"),
 )
+
+JOINT_RANGE_RAD: Final[dict[str, tuple[float, float]]] = {
+    "pro_sup": (-1.5708, 1.5708),
+    "deviation": (-0.1745, 0.4363),
+    "flexion": (-0.7854, 0.7854),
+    "cmc_abduction": (-0.5, 0.78),
+    "cmc_flexion": (-0.78, 0.7),
+    "mp_flexion": (-0.7854, 0.6981),
+    "ip_flexion": (-1.309, 0.4363),
+    **{
+        f"{joint}{finger}_{motion}": limits
+        for finger in (2, 3, 4, 5)
+        for joint, motion, limits in (
+            ("mcp", "flexion", (0.0, 1.5708)),
+            ("mcp", "abduction", (-0.2618, 0.2618)),
+            ("pm", "flexion", (0.0, 1.5708)),
+            ("md", "flexion", (0.0, 1.5708)),
+        )
+    },
+}
+"""Range of each joint in the model [rad], to four decimals."""

@@ -1,7 +1,7 @@
 """The words of the supervisor: where it is, why, what is missing, what was ordered."""
 
 from enum import IntEnum, IntFlag
-from typing import Any
+from typing import Any, Final
 
 
 class State(IntEnum):
@@ -74,6 +74,24 @@ class Missing(IntFlag):
     DEADLINES = 1 << 9
     CONTROL = 1 << 10
     ATTENDANT = 1 << 11
+    ENGAGE_IN_TIME = 1 << 12
+
+
+WHAT_IS_MISSING: Final = {
+    Missing.STATE: "it is not disarmed: only from there can it be armed",
+    Missing.INTENTION_STALE: "the intention stream is not fresh",
+    Missing.INTENTION_INVALID: "the intention is out of range or can't be trusted",
+    Missing.CLOCK_CORRECTION: "the clock correction to the sender is not measured yet",
+    Missing.ENGAGE_LOW: "engage is high: the dead-man has to be let go first",
+    Missing.POLICY: "the policy, tried on the present hand, gave no command within its contract",
+    Missing.FEEDBACK: "the hand's feedback is not fresh, finite and within limits",
+    Missing.AT_REST: "the hand is not at rest yet",
+    Missing.FOLLOWER: "a required follower does not answer",
+    Missing.DEADLINES: "deadlines are being missed",
+    Missing.CONTROL: "the control port does not answer",
+    Missing.ATTENDANT: "no dead-man client holds on (arm --attend)",
+    Missing.ENGAGE_IN_TIME: "engage did not rise in time",
+}
 
 
 class Order(IntFlag):

@@ -1,0 +1,107 @@
+"""The gate: brings a wished excitation inside every limit, or withholds it.
+
+Each limit only ever takes away: ceilings, then the slew of a tick, then the rise within the
+sliding window, then the total. The most restrictive wins, and rest is always legal.
+"""
+
+import math
+from typing import Final
+
+import numpy as np
+
+from controller.messages import Excitation
+from controller.names import MUSCLES
+from controller.supervisor.limits import Limits
+from controller.supervisor.states import Reason
+
+TOLERANCE: Final = 1e-6  # float32 rounding, no intervention
+
+
+class Gate:
+    """Limits excitations against what was sent before.
+
+    Attributes:
+        sent: (39,) float32, the newest command.
+    """
+
+    def __init__(self, limits: Limits, period_s: float) -> None:
+        self.sent: Excitation = np.zeros(len(MUSCLES), np.float32)
+        self._next_sent = self.sent.copy()
+        self._ceiling = limits.ceilings()
+        self._total = limits.excitation_total_max
+        self._slew = np.float32(limits.slew_per_s * period_s)
+        self._rise = np.float32(limits.window_rise_max)
+        self._relax_step = np.float32(min(1.0, period_s / (limits.relax_within_ms / 1e3)))
+        ticks = max(1, math.ceil(limits.window_ms / 1e3 / period_s - 1e-9))
+        self._window = np.zeros((ticks, len(MUSCLES)), np.float32)
+        self._next = 0
+
+    @property
+    def resting(self) -> bool:
+        """Whether the command is rest, fully ramped down."""
+        return not self.sent.any()
+
+    def weigh(self, wished: Excitation) -> Reason:
+        """How far every limit lets ``sent`` move towards the wish; ``take`` moves it.
+
+        Args:
+            wished: (39,), 0-1.
+
+        Returns:
+            Which limits had to act, or why the wish is no command at all.
+        """
+        if np.shape(wished) != self.sent.shape:
+            return Reason.COMMAND_SHAPE
+        if not np.isfinite(wished).all():
+            return Reason.COMMAND_NOT_FINITE
+        reasons = Reason(0)
+        inside = np.minimum(np.maximum(wished, 0.0), 1.0)
+        if _apart(inside, wished):
+            reasons |= Reason.RANGE
+        reasons |= self._step(inside)
+        return reasons
+
+    def _step(self, inside: Excitation) -> Reason:
+        reasons = Reason(0)
+        under = np.minimum(inside, self._ceiling)
+        if _apart(under, inside):
+            reasons |= Reason.CEILING
+        slewed = np.minimum(np.maximum(under, self.sent - self._slew), self.sent + self._slew)
+        if _apart(slewed, under):
+            reasons |= Reason.SLEW
+        risen = np.minimum(slewed, self._window.min(axis=0) + self._rise)
+        if _apart(risen, slewed):
+            reasons |= Reason.WINDOW
+        return reasons | self._share_total(risen)
+
+    def _share_total(self, risen: Excitation) -> Reason:
+        """Scale what rises so that the sum fits; what falls, falls as it was allowed to."""
+        floor = np.minimum(risen, self.sent)
+        rises = risen - floor
+        room, wanted = self._total - float(floor.sum()), float(rises.sum())
+        fits = wanted <= room
+        np.add(floor, rises if fits else rises * (max(0.0, room) / wanted), out=self._next_sent)
+        return Reason(0) if fits else Reason.TOTAL
+
+    def take(self) -> None:
+        """Send what was weighed."""
+        self.sent[:] = self._next_sent
+        self._remember()
+
+    def relax(self) -> None:
+        """One tick of the ramp to rest."""
+        np.maximum(self.sent - self._relax_step, 0.0, out=self.sent)
+        self._remember()
+
+    def cut(self) -> None:
+        """Rest at once."""
+        self.sent.fill(0.0)
+        self._remember()
+
+    def _remember(self) -> None:
+        self._window[self._next] = self.sent
+        self._next = (self._next + 1) % len(self._window)
+
+
+def _apart(one: Excitation, other: Excitation) -> bool:
+    return bool(np.abs(one - other).max() > TOLERANCE)
