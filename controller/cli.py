@@ -27,20 +27,21 @@ EXTRAS: Final = {
 
 
 class Commands(TyperGroup):
-    """Finds subcommands by name in the entry points ``myoloop.commands``."""
+    """Finds subcommands by name in the entry points of ``installed_as``."""
+
+    installed_as = "myoloop.commands"
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names of the installed commands."""
-        return sorted(_installed())
+        return sorted(self._installed())
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Load one command; None if there is none of that name."""
-        entry = _installed().get(cmd_name)
+        entry = self._installed().get(cmd_name)
         return None if entry is None else _command(cmd_name, *_load(entry))
 
-
-def _installed() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group="myoloop.commands")}
+    def _installed(self) -> dict[str, EntryPoint]:
+        return {entry.name: entry for entry in entry_points(group=self.installed_as)}
 
 
 def _load(entry: EntryPoint) -> tuple[Callable[..., Any], dict[str, Any]]:
@@ -57,7 +58,9 @@ def _load(entry: EntryPoint) -> tuple[Callable[..., Any], dict[str, Any]]:
         return refuse, {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
-def _command(name: str, function: Callable[..., Any], settings: dict[str, Any]) -> Any:
+def _command(name: str, function: Any, settings: dict[str, Any]) -> Any:
+    if isinstance(function, typer.Typer):  # a command that has subcommands itself
+        return typer.main.get_group(function)
     single = typer.Typer(add_completion=False)
     single.command(name, context_settings=settings)(function)
     return typer.main.get_command(single)

@@ -38,7 +38,10 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values["broken"] = "plug_in:nothing"
     values["extra"] = "plug_needs_torch:run"
     found = [EntryPoint(name, value, "myoloop.commands") for name, value in values.items()]
-    monkeypatch.setattr(cli, "entry_points", lambda group: found)
+    found.append(EntryPoint("bench", "controller.bench:app", "myoloop.commands"))
+    bench = [EntryPoint("strength", "plug_in:good", "myoloop.benches")]
+    groups = {"myoloop.commands": found, "myoloop.benches": bench}
+    monkeypatch.setattr(cli, "entry_points", lambda group: groups[group])
     monkeypatch.setitem(cli.EXTRAS, "torch_", "train")
 
 
@@ -95,6 +98,20 @@ class TestCommands:
     ) -> None:
         assert run(monkeypatch, "broken", "argument", "--option") == 2
         assert "plug_in:nothing can't be loaded" in capsys.readouterr().err
+
+    def test_a_bench_is_found_under_bench(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run(monkeypatch, "bench", "strength", "--name", "arm") == 0
+        assert capsys.readouterr().out == "moved arm\n"
+
+    def test_bench_lists_only_benches(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run(monkeypatch, "bench", "--help") == 0
+        out = capsys.readouterr().out
+        assert "strength" in out
+        assert "untrained" not in out
 
     def test_unknown_command(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
