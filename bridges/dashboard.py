@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bridges import palette
-from controller import gate
-from controller.gate import ENGAGED, State
 from controller.skills.baoding import CHANNELS, SOLVED_DISTANCE_M
+from controller.supervisor.judge import ENGAGED
+from controller.supervisor.states import State, reasons
 
 WIDTH: Final = 80  # of the smallest terminal that people use
 LEFT: Final = 47  # of the two panels below
@@ -82,7 +82,7 @@ def line(view: View) -> str:
         f"{CHANNELS[0].label} {record['intention'][0]:+.2f}  age {_age(float(record['age_s']))}  "
         f"error {errors} mm{', solved' if record['solved'] else ''}  "
         f"late {record['lateness_ns'] / 1e3:.0f} us, max {view.worst_lateness_ns / 1e3:.0f} us  "
-        f"missed {record['missed']}  {_reasons(record)}"
+        f"missed {record['missed']}  {_remark(record)}"
     ).rstrip()
 
 
@@ -111,12 +111,15 @@ def _state(view: View) -> RenderableType:
     if view.silent_s > SILENT_S:
         remark = Text(f"no tick for {view.silent_s:.0f} s", palette.BAD)
     else:
-        remark = Text(_reasons(view.record), palette.STATES[State.HOLDING])
+        remark = Text(_remark(view.record), palette.STATES[State.HOLD])
     return _row(word, remark, Text(f"{view.elapsed_s:.1f} s"), fill=1)
 
 
-def _reasons(record: NDArray[np.void]) -> str:
-    return ", ".join(name.replace("_", " ") for name in gate.names(int(record["reasons"])))
+def _remark(record: NDArray[np.void]) -> str:
+    """Why the hand does not do what is wished; in a fault, what caused it."""
+    if record["state"] == State.FAULT:
+        return bytes(record["note"]).decode(errors="replace")
+    return ", ".join(name.replace("_", " ") for name in reasons(record["reasons"]))
 
 
 def _intention(view: View) -> RenderableType:

@@ -21,7 +21,8 @@ import typer
 import yaml
 from numpy.typing import NDArray
 
-from controller import data
+from bridges.operator import HINT, Keys, Operator
+from controller import data, rundir
 from controller.board import BoardReader
 from controller.daemon import check_writable
 from controller.errors import HostError, MyoloopError
@@ -80,8 +81,9 @@ class Stage:
     def __init__(self, folder: Path, seconds: float | None) -> None:
         self._folder, self._seconds = folder, seconds
         self._session_file = folder / "session.yaml"
-        self._board, self._report = folder / "board", folder / "report.json"
+        self._report = folder / "report.json"
         self._lsl = f"myoloop-demo-{uuid.uuid4()}"  # two demos on a host do not meet
+        self._board = rundir.root() / self._lsl / "board"
         self._write_session()
         self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -89,7 +91,9 @@ class Stage:
         template = data.find(SESSION_FILE)
         session = load_session(template)
         plain: dict[str, Any] = msgspec.to_builtins(session)
+        plain["name"] = self._lsl
         plain["policy"] = str(data.find(session.policy, template.parent))
+        plain["safety"] = str(data.find(session.safety, template.parent))
         plain["source"]["options"]["session"] = self._lsl
         plain["source"]["options"]["source_id"] = self._lsl
         self._session_file.write_text(yaml.safe_dump(plain), encoding="utf-8")
@@ -115,20 +119,22 @@ class Stage:
         limit = ["--seconds", str(self._seconds)] if self._seconds else []
         daemon = self._start(
             *("controller.cli", "run", str(self._session_file)),
-            *("--report", str(self._report), "--board", str(self._board), *limit),
+            *("--report", str(self._report), *limit),
         )
         reader = self._wait_for_board(daemon)
         if window and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             self._start("bridges.window", str(self._board))
         keeper = Keeper(reader) if keep else None
+        with Keys() as keys, Operator(self._lsl, reader) as operator:
 
-        def over() -> bool:
-            if keeper:
-                keeper.collect()
-            return source.poll() is not None or daemon.poll() is not None
+            def over() -> bool:
+                if keeper:
+                    keeper.collect()
+                operator.look(keys.pressed())
+                return source.poll() is not None or daemon.poll() is not None
 
-        with suppress(KeyboardInterrupt):  # the way to end the demo
-            show(reader, over)
+            with suppress(KeyboardInterrupt):  # the way to end the demo
+                show(reader, over, hint=HINT if keys.live else "")
         self.end()
         if keeper:
             keeper.collect()

@@ -109,4 +109,3 @@ class FollowerProcess:
 def words(text: str) -> bytes:
     """A reason, cut to what fits into a cell or a record."""
     return text.encode()[:TEXT]
-

@@ -123,6 +123,18 @@ class Inlet:
         return arrived
 
 
+class MarkerInlet:
+    """One connection to one outlet of strings."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._raw = pylsl.StreamInlet(stream.handle, max_buflen=_BUFFER_S, recover=False)
+
+    def pull(self, timeout_s: float) -> str | None:
+        """The next marker, waited for; None when there is none."""
+        sample, _ = self._raw.pull_sample(timeout_s)
+        return None if sample is None else str(sample[0])
+
+
 class Outlet:
     """An announced stream of float32 samples.
 

@@ -33,7 +33,7 @@ class LslIntention:
         self._values = np.zeros(channels)
         self._engage = 0.0
         self._fault = ""
-        self._stamp_s = math.nan
+        self._stamp_s = self._correction_s = math.nan
         self._newest_stamp_s = -math.inf  # on the present link
         self._made_s = self._arrived_s = -math.inf  # monotonic
 
@@ -51,6 +51,7 @@ class LslIntention:
             age_s=max(now_s - self._arrived_s, now_s - self._made_s),
             fault=self._fault,
             raw_stamp_s=self._stamp_s,
+            correction_s=self._correction_s,
             fresh=fresh,
         )
 
@@ -93,6 +94,7 @@ class LslIntention:
         if stamp_s <= self._newest_stamp_s:
             return False
         self._newest_stamp_s = self._stamp_s = stamp_s
+        self._correction_s = correction_s
         self._made_s, self._arrived_s = made_s, now_s
         self._values = self._rows[row, :-1].astype(np.float64)  # (channels,), a new array
         self._engage = float(self._rows[row, -1])

@@ -85,11 +85,12 @@ class MujocoHand:
         """Whether MuJoCo met a state that is not finite since the last reset."""
         return any(self._data.warning[kind].number for kind in DIVERGED)
 
-    def write(self, excitation: Excitation) -> None:
+    def write(self, excitation: Excitation) -> Excitation:
         """Apply excitations, (39,), for one tick; then refresh what is derived."""
         self._data.ctrl[:] = excitation
         mujoco.mj_step(self._model, self._data, self._substeps)
         mujoco.mj_forward(self._model, self._data)
+        return excitation
 
     def close(self) -> None:
         """Nothing to let go."""

@@ -104,13 +104,14 @@ class OfficialEnv:
             data.xmat,
         )
 
-    def write(self, excitation: Excitation) -> None:
+    def write(self, excitation: Excitation) -> Excitation:
         """One official step; nothing after the episode's end."""
         if self.over:
-            return
+            return excitation
         _, _, ended, _, info = self._env.step(excitation)
         self.solved.append(bool(info["rwd_dict"]["solved"]))
         self.dropped = bool(ended)
+        return excitation
 
     def rotation(self) -> float:
         """The environment's own task as an intention: signed share of the fastest speed."""

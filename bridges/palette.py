@@ -3,14 +3,15 @@
 import math
 from typing import Final
 
-from controller.gate import State
+from controller.supervisor.states import State
 
 STATES: Final = {
-    State.RELAXED: "#8b95a1",
-    State.READY: "#2f80ed",
+    State.DISARMED: "#8b95a1",
+    State.ARMING: "#2f80ed",
     State.ACTIVE: "#1fa463",
-    State.HOLDING: "#e09b1a",
+    State.HOLD: "#e09b1a",
     State.RELAXING: "#e0602f",
+    State.FAULT: "#d4081a",
 }
 BALLS: Final = ("#f0a81f", "#3478d2")  # ball 1, ball 2, and their targets
 GOOD: Final = "#1fa463"

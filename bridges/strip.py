@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from bridges import palette
-from controller.gate import State
 from controller.skills.baoding import CHANNELS, SOLVED_DISTANCE_M
+from controller.supervisor.states import State
 
 HEIGHT: Final = 80
 FINE: Final = 2  # drawn this much larger, then reduced: smooth edges

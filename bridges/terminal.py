@@ -10,8 +10,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.text import Text
 
 from bridges import dashboard
 from bridges.dashboard import View
@@ -23,11 +24,26 @@ BACKLOG: Final = 4000  # ticks: of a loop that runs for hours, older ones are go
 RATE_LOOKS: Final = 20  # that the rate is measured over
 
 
-def show(reader: BoardReader, stop: Callable[[], bool], console: Console | None = None) -> None:
-    """Follow the board until it closes or ``stop`` says so; asked at every look."""
+def show(
+    reader: BoardReader,
+    stop: Callable[[], bool],
+    console: Console | None = None,
+    hint: str = "",
+) -> None:
+    """Follow the board until it closes or ``stop`` says so; asked at every look.
+
+    Args:
+        reader: of the board.
+        stop: whether to end.
+        console: where to draw.
+        hint: which keys do what, below the panels.
+    """
     console = console or Console()
     views = _looks(Watch(reader), lambda: reader.closed or stop())
-    (_draw if console.is_interactive else _print)(views, console)
+    if console.is_interactive:
+        _draw(views, console, hint)
+    else:
+        _print(views, console)
 
 
 class Watch:
@@ -84,14 +100,14 @@ def _looks(watch: Watch, over: Callable[[], bool]) -> Iterator[View | None]:
             time.sleep(LOOK_S)
 
 
-def _draw(views: Iterator[View | None], console: Console) -> None:
+def _draw(views: Iterator[View | None], console: Console, hint: str) -> None:
     """On a screen of its own, which does not flicker; the last look stays behind."""
     panels: RenderableType = ""
     try:
         with Live(console=console, screen=True, auto_refresh=False) as live:
             for view in views:
                 panels = dashboard.screen(view)
-                live.update(panels, refresh=True)
+                live.update(Group(panels, Text(hint, dashboard.FAINT)), refresh=True)
     finally:  # after Ctrl-C, too
         console.print(panels)
 

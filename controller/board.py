@@ -71,6 +71,7 @@ RECORD: Final = np.dtype(
         ("observation", np.float32, (MAX_OBSERVATION,)),
         ("policy_state", np.uint32),  # CRC-32 of the recurrent state
         ("policy", np.int64),  # number of the policy: 1 more after each swap
+        ("policy_sha256", "S64"),
         # commands
         ("wished", np.float32, (len(MUSCLES),)),
         ("excitation", np.float32, (len(MUSCLES),)),  # allowed

@@ -5,27 +5,39 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 
+import msgspec
 import typer
 
 from controller import data, registry
-from controller.board import MAX_CHANNELS, MAX_OBJECTS, BoardWriter
+from controller.board import BoardWriter
 from controller.clock import NS, Grid
-from controller.errors import ContractError, HostError, PlantError
-from controller.gate import Gate
+from controller.errors import ContractError, HostError, MyoloopError, PlantError
+from controller.follower import Follower, FollowerContext
 from controller.loop import REST, Loop, Tick
 from controller.names import JOINTS, MUSCLES
+from controller.orders import OrderReader
 from controller.policy import OnnxPolicy, check_fit, load
 from controller.ports import PlantInfo
+from controller.publisher import Publisher
 from controller.realtime import scheduled
 from controller.report import Ledger, write_json
+from controller.rundir import RunFolder
 from controller.session import Session, load_session
+from controller.shadow import Shadow
+from controller.supervisor.judge import Machine
+from controller.supervisor.limits import load_limits
+from controller.supervisor.states import Order, State
+from controller.supervisor.supervisor import Supervisor
+from controller.systemd import Notifier
 
 BREAK_OFF_S: Final = 1.0  # the longest ramp takes 0.3 s
+CONTROL: Final = "control"
 
 
 def run(
@@ -34,19 +46,17 @@ def run(
         float | None, typer.Option(min=0.1, help="Relax and end after this time.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
-    board: Annotated[
-        Path | None, typer.Option(help="Publish every tick to this mapped file, for viewers.")
-    ] = None,
 ) -> None:
     """Run the controller: intention in, muscle commands out, at a fixed rate.
 
-    Nothing moves before the stream's engage was low and then rises. Ctrl-C, SIGTERM
-    or --seconds relax the hand, end the loop and print the report.
+    It starts disarmed and never arms itself: 'myoloop arm' does, and then the stream's
+    engage has to rise. Ctrl-C, SIGTERM or --seconds relax the hand, end the loop and
+    print the report; SIGUSR1 is an e-stop.
     """
     config = data.find(str(config), Path.cwd())
     session = load_session(config)
     check_writable(report)
-    daemon = Daemon(session, config, board)
+    daemon = Daemon(session, config)
     try:
         result = daemon.run(seconds)
     finally:
@@ -76,19 +86,23 @@ def check_writable(path: Path | None) -> None:
 class Daemon:
     """A session, its handshakes done, ready to tick."""
 
-    def __init__(self, session: Session, origin: Path, board: Path | None) -> None:
+    def __init__(self, session: Session, origin: Path) -> None:
         self.session = session
         with ExitStack() as undo:  # a handshake that fails lets go of what was taken
+            self._folder = RunFolder(session.name, origin)
+            undo.callback(self._folder.close)
             self._shake_hands(origin, undo)
-            self._board = BoardWriter(board) if board else None
-            undo.pop_all()
+            self._follow(origin, undo)
+            self._undo = undo.pop_all()
         self.ledger = Ledger()
+        self._swap_to = ""
 
     def _shake_hands(self, origin: Path, undo: ExitStack) -> None:
         session = self.session
-        skill = registry.find("skills", session.skill, f"{origin}: skill")
+        self._limits = load_limits(data.find(session.safety, origin.parent))
+        self._skill = registry.find("skills", session.skill, f"{origin}: skill")
         self.policy = load(data.find(session.policy, origin.parent))
-        check_fit(self.policy, skill, session.rate_hz)
+        check_fit(self.policy, self._skill, session.rate_hz)
         plant_factory = registry.find("plants", session.plant.use, f"{origin}: plant.use")
         self.plant = plant_factory(
             session.plant.options, session.rate_hz, f"{origin}: plant.options"
@@ -98,19 +112,55 @@ class Daemon:
         _compare_versions(self.policy, self.plant.info)
         source_factory = registry.find("sources", session.source.use, f"{origin}: source.use")
         self.source = source_factory(
-            session.source.options, skill.CHANNELS, f"{origin}: source.options"
+            session.source.options, self._skill.CHANNELS, f"{origin}: source.options"
         )
         undo.callback(self.source.close)
-        gate = Gate(session.gate, skill.CHANNELS, 1.0 / session.rate_hz)
+
+    def _follow(self, origin: Path, undo: ExitStack) -> None:
+        """Lay out the board, start everything that reads it, and the loop that writes it."""
+        session, rate_hz = self.session, self.session.rate_hz
+        board = BoardWriter(self._folder.board)
+        undo.callback(board.close)
+        self.context = FollowerContext(
+            session=session.name,
+            board=str(self._folder.board),
+            folder=str(self._folder.path),
+            rate_hz=rate_hz,
+            about=self._about(origin),
+        )
+        self.followers: list[Follower] = []
+        self._start_follower(
+            CONTROL, CONTROL, msgspec.to_builtins(session.control), True, f"{origin}: control", undo
+        )
+        for one in session.followers:
+            where = f"{origin}: followers.{one.name or one.use}"
+            self._start_follower(
+                one.use, one.name or one.use, one.options, one.required, where, undo
+            )
+        self._orders = OrderReader(self._folder.orders)
+        supervisor = Supervisor(self._limits, self._skill.CHANNELS, 1.0 / rate_hz)
+        self._publisher = Publisher(board, self.followers, supervisor, self._orders.taken)
         self.loop = Loop(
             self.source,
             self.plant,
-            skill,
+            self._skill,
             self.policy,
-            gate,
-            self.policy.terms,
-            1.0 / session.rate_hz,
+            supervisor,
+            1.0 / rate_hz,
+            every=round(rate_hz / self.policy.contract.rate_hz),
+            publish=lambda tick: self._publisher.publish(tick, self.loop),
+            clock=time.monotonic_ns,
         )
+
+    def _start_follower(
+        self, use: str, name: str, options: Any, required: bool, origin: str, undo: ExitStack
+    ) -> None:
+        factory = registry.find("followers", use, origin)
+        follower: Follower = factory(name, options, required, self.context, origin)
+        undo.callback(follower.close)
+        self.followers.append(follower)
+        for loss in follower.info.loses:
+            print(f"myoloop: {name}: {loss}", file=sys.stderr)
 
     def run(self, seconds: float | None = None) -> dict[str, Any]:
         """Tick until told to stop, relax, and return the report.
@@ -119,53 +169,89 @@ class Daemon:
         """
         fault = ""
         grid = Grid(self.session.rate_hz)
-        with scheduled(self.session.realtime) as refused, _stop_signal() as stop:
+        with scheduled(self.session.realtime) as refused, _signals() as signals:
             for line in refused:
                 print(f"myoloop: {line}", file=sys.stderr)
             began = time.monotonic_ns()
             try:
-                self._tick_until(stop, seconds, grid)
+                self._tick_until(signals, seconds, grid)
             except Exception as error:  # whatever it is: the hand comes first
                 fault = f"tick {self.ledger.ticks}: {type(error).__name__}: {error}"
+                self.loop.supervisor.fail(fault)
                 with suppress(Exception):
                     self.plant.write(REST)
+                with suppress(Exception):
+                    self._publisher.stop()
             elapsed = (time.monotonic_ns() - began) / NS
         return self._report(elapsed, grid.missed, refused, fault)
 
-    def _tick_until(self, stop: "_Stop", seconds: float | None, grid: Grid) -> None:
+    def _tick_until(self, signals: "_Signals", seconds: float | None, grid: Grid) -> None:
+        notifier = Notifier()
         grid.start()
         began = time.monotonic_ns()
         while True:
             over = seconds is not None and time.monotonic_ns() - began >= seconds * NS
-            stopping = stop.asked or over
-            if stopping and self.loop.gate.resting:
+            stopping = signals.stop_asked or over
+            if stopping and self.loop.supervisor.resting:
                 return
+            missed = grid.missed
             now, lateness = grid.wait()
-            tick = self.loop.tick(now / NS, stopping)
+            machine = self._look_round(now, grid.missed - missed, stopping, signals)
+            self._publisher.begin(now, lateness, grid.missed)
+            tick = self.loop.tick(now / NS, machine)
             took = time.monotonic_ns() - now
-            if self._board:
-                number = self.ledger.ticks
-                _publish(self._board, tick, number, now, lateness, took, grid.missed)
+            self._publisher.settle(self.loop, took)
             self.ledger.add(tick, lateness, took)
+            notifier.alive(now)
+            if self._swap_to:
+                self._take_on(tick)
 
-    def _report(
-        self, elapsed_s: float, missed: int, refused: list[str], fault: str
-    ) -> dict[str, Any]:
-        gate = self.loop.gate
+    def _look_round(self, now_ns: int, missed: int, stopping: bool, signals: "_Signals") -> Machine:
+        """Orders, followers and deadlines, as they are now."""
+        orders = self._orders.read()
+        if signals.estop_asked:
+            signals.estop_asked = False
+            orders = replace(orders, order=orders.order | Order.ESTOP)
+        self._swap_to = orders.swap_to or self._swap_to
+        return Machine(
+            now_ns=now_ns,
+            missed=missed,
+            orders=orders,
+            followers={f.info.name: f.health() for f in self.followers if f.info.required},
+            attendant_wanted=self.session.control.attended,
+            stopping=stopping,
+        )
+
+    def _take_on(self, tick: Tick) -> None:
+        """Load a policy that was vetted outside, between two ticks; it starts in shadow.
+
+        Loading holds this process for some milliseconds: never while the hand works.
+        """
+        if tick.state in (State.ACTIVE, State.RELAXING):
+            return
+        sha256, _, path = self._swap_to.partition(" ")
+        self._swap_to = ""
+        try:
+            policy = load(Path(path))
+            if policy.sha256 != sha256:
+                raise ContractError(f"policy {path}: changed since it was checked")
+            check_fit(policy, self._skill, self.session.rate_hz)
+            if policy.contract.rate_hz != self.policy.contract.rate_hz:
+                raise ContractError(f"policy {path}: its rate is not that of the running one")
+        except MyoloopError as error:  # nothing changes
+            self.loop.supervisor.note = f"swap refused: {error}"
+            return
+        self.loop.shadow = Shadow(policy, self._skill)
+
+    def _about(self, origin: Path) -> dict[str, Any]:
+        """What the run is made of, for the report and for everything that follows."""
         return {
-            "fault": fault,
-            "rate_hz": self.session.rate_hz,
-            "seconds": round(elapsed_s, 3),
-            **self.ledger.timing(missed),
-            "stale_ticks": gate.stale_ticks,
-            "gate": gate.report(),
-            "task": self.ledger.task(),
-            "policy": {
-                "file": self.policy.path.name,
-                "sha256": self.policy.sha256,
-                "contract_version": self.policy.contract.contract_version,
-            },
-            "realtime_refused": refused,
+            "session": {"name": self.session.name, "file": str(origin)},
+            "settings": msgspec.to_builtins(self.session),
+            "skill": self.session.skill,
+            "channels": [channel.label for channel in self._skill.CHANNELS],
+            "policy": _about_policy(self.policy),
+            "safety": {"sha256": self._limits.sha256, **msgspec.to_builtins(self._limits)},
             "versions": {
                 "python": ".".join(map(str, sys.version_info[:3])),
                 **{name: version(name) for name in ("myoloop", "numpy", "onnxruntime")},
@@ -173,12 +259,39 @@ class Daemon:
             },
         }
 
+    def _report(
+        self, elapsed_s: float, missed: int, refused: list[str], fault: str
+    ) -> dict[str, Any]:
+        supervisor, about = self.loop.supervisor, self.context.about
+        return {
+            "fault": fault,
+            "state": supervisor.state.name,
+            "rate_hz": self.session.rate_hz,
+            "seconds": round(elapsed_s, 3),
+            **self.ledger.timing(missed),
+            "stale_ticks": supervisor.stale_ticks,
+            "gate": supervisor.report(),
+            "armings": supervisor.arming,
+            "task": self.ledger.task(),
+            "policy": _about_policy(cast(OnnxPolicy, self.loop.policy)),
+            "safety_sha256": self._limits.sha256,
+            "realtime_refused": refused,
+            "versions": about["versions"],
+        }
+
     def close(self) -> None:
-        """Let plant, source and board go."""
-        self.source.close()
-        self.plant.close()
-        if self._board:
-            self._board.close()
+        """Let followers, board, source, plant and the session's name go, in this order."""
+        self._undo.close()
+
+
+def _about_policy(policy: OnnxPolicy) -> dict[str, Any]:
+    return {
+        "file": policy.path.name,
+        "path": str(policy.path.resolve()),
+        "sha256": policy.sha256,
+        "contract_version": policy.contract.contract_version,
+        "rate_hz": policy.contract.rate_hz,
+    }
 
 
 def check_plant(info: PlantInfo, rate_hz: float) -> None:
@@ -212,55 +325,37 @@ def _compare_versions(policy: OnnxPolicy, info: PlantInfo) -> None:
             )
 
 
-class _Stop:
-    asked = False
-    _since_ns = 0
+class _Signals:
+    """SIGINT and SIGTERM ask for a stop, SIGUSR1 for an e-stop; they interrupt nothing."""
 
-    def ask(self, _signal: int, _frame: FrameType | None) -> None:
+    def __init__(self) -> None:
+        self.stop_asked = self.estop_asked = False
+        self._since_ns = 0
+
+    def stop(self, _signal: int, _frame: FrameType | None) -> None:
         """Ask for a stop; asked again well after the ramp's time, break off what hangs."""
-        if self.asked and time.monotonic_ns() - self._since_ns > BREAK_OFF_S * NS:
+        if self.stop_asked and time.monotonic_ns() - self._since_ns > BREAK_OFF_S * NS:
             raise KeyboardInterrupt
-        if not self.asked:
-            self.asked, self._since_ns = True, time.monotonic_ns()
+        if not self.stop_asked:
+            self.stop_asked, self._since_ns = True, time.monotonic_ns()
+
+    def estop(self, _signal: int, _frame: FrameType | None) -> None:
+        """Ask for an e-stop at the next tick."""
+        self.estop_asked = True
 
 
 @contextmanager
-def _stop_signal() -> Iterator[_Stop]:
-    """SIGINT and SIGTERM ask for a stop; they interrupt nothing."""
-    stop = _Stop()
-    before = {s: signal.signal(s, stop.ask) for s in (signal.SIGINT, signal.SIGTERM)}
+def _signals() -> Iterator[_Signals]:
+    """Listen to signals while the loop ticks."""
+    signals = _Signals()
+    handlers = {
+        signal.SIGINT: signals.stop,
+        signal.SIGTERM: signals.stop,
+        signal.SIGUSR1: signals.estop,
+    }
+    before = {number: signal.signal(number, to) for number, to in handlers.items()}
     try:
-        yield stop
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _publish(
-    board: BoardWriter,
-    tick: Tick,
-    number: int,
-    now_ns: int,
-    lateness_ns: int,
-    took_ns: int,
-    missed: int,
-) -> None:
-    """Copy a tick into the board's preallocated record."""
-    record, intention, feedback = board.record, tick.intention, tick.feedback
-    objects = min(len(feedback.object_pos), MAX_OBJECTS)
-    channels = min(len(intention.values), MAX_CHANNELS)
-    record["time_ns"], record["lateness_ns"], record["took_ns"] = now_ns, lateness_ns, took_ns
-    record["missed"], record["state"], record["reasons"] = missed, tick.state, tick.command.reasons
-    record["channels"], record["engage"], record["age_s"] = (
-        channels,
-        intention.engage,
-        intention.age_s,
-    )
-    record["intention"][:channels] = intention.values[:channels]
-    record["excitation"], record["wished"] = tick.command.excitation, tick.wished
-    record["activation"], record["joint_pos"] = feedback.activation, feedback.joint_pos
-    record["objects"], record["solved"] = objects, tick.outcome.solved
-    record["object_pos"][:objects] = feedback.object_pos[:objects]
-    record["target_pos"][:objects] = tick.targets[:objects]
-    record["error_m"][:objects] = tick.outcome.errors_m[:objects]
-    board.publish(number)

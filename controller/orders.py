@@ -24,7 +24,6 @@ COUNTERS: Final = len(ORDERS) + 1
 ORDER_CELL: Final = np.dtype(
     [
         ("counts", np.int64, (COUNTERS,)),
-        ("beat_ns", np.int64),  # CLOCK_MONOTONIC of the control process's last sign of life
         ("attended", np.int64),  # whether a dead-man client holds on
         ("swap_to", f"S{PATH}"),
     ]
@@ -37,13 +36,11 @@ class Orders:
 
     Attributes:
         order: bit set; several may have come since the last tick.
-        beat_ns: the control process's last sign of life, 0 before the first.
         attended: whether a dead-man client holds on.
         swap_to: path of a policy to take over, "" for none.
     """
 
     order: Order = Order(0)
-    beat_ns: int = 0
     attended: bool = False
     swap_to: str = ""
 
@@ -76,10 +73,11 @@ class OrderWriter:
         self._cell.publish()
         return int(counts[index])
 
-    def beat(self, now_ns: int, attended: bool) -> None:
-        """Give a sign of life."""
-        self._cell.record["beat_ns"], self._cell.record["attended"] = now_ns, attended
-        self._cell.publish()
+    def attend(self, attended: bool) -> None:
+        """Say whether a dead-man client holds on."""
+        if bool(self._cell.record["attended"]) != attended:
+            self._cell.record["attended"] = attended
+            self._cell.publish()
 
 
 class OrderReader:
@@ -107,4 +105,4 @@ class OrderReader:
             if new[SWAP]:
                 swap_to = bytes(record["swap_to"]).decode(errors="replace")
             self.taken[:] = record["counts"]
-        return Orders(order, int(record["beat_ns"]), bool(record["attended"]), swap_to)
+        return Orders(order, bool(record["attended"]), swap_to)

@@ -6,6 +6,7 @@ recurrent state is an input ``NAME_in`` and an output ``NAME_out``. The metadata
 """
 
 import hashlib
+import zlib
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -25,6 +26,7 @@ METADATA_KEY: Final = "myoloop"
 OBSERVATION: Final = "obs"
 EXCITATION: Final = "excitation"
 WARM_UP_CALLS: Final = 50
+RATE_TOLERANCE: Final = 1e-9
 
 
 class Contract(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -83,6 +85,13 @@ class OnnxPolicy:
             binding.bind_ortvalue_output(f"{name}_out", values(buffers[1 - turn]))
         return binding
 
+    def state_crc(self) -> int:
+        """CRC-32 of the recurrent state, 0 for a policy without one."""
+        crc = 0
+        for _, *buffers in self._states:
+            crc = zlib.crc32(buffers[self._turn].data, crc)
+        return crc
+
     def reset(self) -> None:
         """Forget: zero the recurrent state."""
         for _, *buffers in self._states:
@@ -119,10 +128,11 @@ def check_fit(policy: OnnxPolicy, skill: Skill, rate_hz: float) -> None:
             f"policy {policy.path}: made for the skill {contract.skill!r}, "
             f"the session's is {skill.NAME!r}"
         )
-    if contract.rate_hz != rate_hz:
+    ticks = rate_hz / contract.rate_hz
+    if ticks < 1 or abs(ticks - round(ticks)) > RATE_TOLERANCE:
         raise ContractError(
-            f"policy {policy.path}: made for {contract.rate_hz:g} Hz, "
-            f"the session's rate_hz is {rate_hz:g}"
+            f"policy {policy.path}: made for {contract.rate_hz:g} Hz, the session's rate_hz is "
+            f"{rate_hz:g}; it must be that or a whole multiple of it"
         )
     try:
         observation = skill.observation(policy.terms)

@@ -60,8 +60,8 @@ class Plant(Protocol):
         """The newest feedback, derived quantities refreshed."""
         ...
 
-    def write(self, excitation: Excitation) -> None:
-        """Apply excitations, (39,), for one tick."""
+    def write(self, excitation: Excitation) -> Excitation:
+        """Apply excitations, (39,), for one tick; what was really applied."""
         ...
 
     def close(self) -> None:
@@ -110,6 +110,20 @@ class Skill(Protocol):
 
 class Policy(Protocol):
     """From observation to wished excitation."""
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the observation terms, in order."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Of the file that it was loaded from, "" for one that has none."""
+        ...
+
+    def state_crc(self) -> int:
+        """CRC-32 of the recurrent state, 0 for a policy without one."""
+        ...
 
     def reset(self) -> None:
         """Forget: zero the recurrent state."""

@@ -1,5 +1,6 @@
 """A session: one YAML file says what runs, with what, how fast and within which limits."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,20 +10,7 @@ from msgspec import Meta
 from controller.errors import SettingsError
 from controller.settings import load
 
-Milliseconds = Annotated[float, Meta(gt=0.0, le=10_000.0)]
-
-
-class GateSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Limits of the gate; the ceilings here are the built-in ones."""
-
-    hold_after_ms: Annotated[float, Meta(gt=0.0, le=100.0)] = 100.0
-    """An intention older than this holds the goal where it is."""
-    relax_after_ms: Annotated[float, Meta(gt=0.0, le=300.0)] = 300.0
-    """An intention older than this relaxes the hand."""
-    slew_per_s: Annotated[float, Meta(gt=0.0, le=20.0)] = 20.0
-    """Largest change of an excitation in a second."""
-    relax_within_ms: Annotated[float, Meta(ge=100.0, le=300.0)] = 250.0
-    """A full excitation ramps down to rest in this time: a ramp, not a step."""
+Name = Annotated[str, Meta(pattern=r"^[\w.-]{0,64}$")]
 
 
 class RealTimeSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -43,6 +31,41 @@ class Adapter(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
     options: dict[str, Any] = {}
 
 
+class FollowerSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A process beside the loop, by the name under which it is installed: device, recorder, ..."""
+
+    use: str
+    name: Name = ""
+    """Its own name when one kind is used twice; else that of the kind."""
+    required: bool = False
+    """The hand works only while it answers; when it falls silent, that is a fault."""
+    options: dict[str, Any] = {}
+
+
+class MarkerStream(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """An LSL stream of type Markers: one string channel, irregular rate."""
+
+    source_id: Annotated[str, Meta(min_length=1)]
+    """The sender's own identity."""
+    session: Annotated[str, Meta(min_length=1)] = "default"
+    """LSL session."""
+
+
+class ControlSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Who may arm, disarm and stop; docs/control.md."""
+
+    bind: str = "tcp://127.0.0.1:*"
+    """ZeroMQ endpoint; beyond this machine only with ``server_key`` and ``clients``."""
+    server_key: str = ""
+    """CURVE secret key file of this daemon (NAME.key_secret)."""
+    clients: str = ""
+    """Folder of the CURVE public keys (*.key) that may connect."""
+    attended: bool = False
+    """The hand works only while a dead-man client holds on (``myoloop arm --attend``)."""
+    estop_stream: MarkerStream | None = None
+    """An LSL marker stream; its marker ``estop`` stops the hand."""
+
+
 class Session(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Everything that ``myoloop run`` needs to know."""
 
@@ -51,21 +74,29 @@ class Session(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
     """ONNX file; a relative path is looked up beside the session file, then in the checkout."""
     source: Adapter
     plant: Adapter
+    name: Name = ""
+    """One daemon runs for each name; that of the file by default."""
     rate_hz: Annotated[float, Meta(gt=0.0, le=1000.0)] = 40.0
-    gate: GateSettings = GateSettings()
+    """Of the loop: the policy's, or a whole multiple of it."""
+    safety: str = "configs/safety.yaml"
+    """Limits; a relative path is looked up as the policy's is."""
+    followers: list[FollowerSettings] = []
+    control: ControlSettings = ControlSettings()
     realtime: RealTimeSettings = RealTimeSettings()
 
 
 def load_session(path: str | Path) -> Session:
-    """Read a session file.
+    """Read a session file; a session without a name gets the file's.
 
     Raises:
         SettingsError: names the key, the value and what is allowed.
     """
     session = load(path, Session)
-    if session.gate.hold_after_ms > session.gate.relax_after_ms:
-        raise SettingsError(
-            f"{path}: gate.hold_after_ms: {session.gate.hold_after_ms:g} is later than "
-            f"relax_after_ms ({session.gate.relax_after_ms:g}); holding comes first"
-        )
+    if not session.name:
+        plain = re.sub(r"[^\w.-]", "-", Path(path).stem)
+        session = msgspec.structs.replace(session, name=plain)
+    names = [follower.name or follower.use for follower in session.followers]
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingsError(f"{path}: followers: two are called {name!r}; give them names")
     return session

@@ -16,13 +16,17 @@ import numpy as np
 
 from bridges.mujoco_hand import MujocoHand
 from bridges.official_env import HORIZON, OfficialEnv
-from controller.gate import Gate, Reason, names
 from controller.loop import Loop
 from controller.messages import Array, Excitation, Feedback, Intention
+from controller.orders import Orders
 from controller.policy import OnnxPolicy, check_fit, load
 from controller.ports import Plant
-from controller.session import GateSettings
 from controller.skills import baoding
+from controller.supervisor.gate import Gate
+from controller.supervisor.judge import Machine
+from controller.supervisor.limits import Limits
+from controller.supervisor.states import Order, Reason
+from controller.supervisor.supervisor import Supervisor
 from training.curriculum import FASTEST_PERIOD_S
 from training.episodes import LIFT_M
 
@@ -34,6 +38,7 @@ JOINT_NOISE_RAD: Final = 0.03  # of an own task's start, standard deviation
 BALL_NOISE_M: Final = 0.002
 SEGMENT_S: Final = (1.0, 4.0)  # how long a profile keeps one speed
 HOLD_SHARE: Final = 0.25  # of a profile's segments
+ARM: Final = Machine(orders=Orders(Order.ARM))
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,10 @@ class Episode:
 class OpenGate(Gate):
     """The gate bypassed: range only, as the official environment itself clips."""
 
-    def _limit(self, wished: Excitation) -> None:
-        np.clip(wished, 0.0, 1.0, out=self._sent)
+    def weigh(self, wished: Excitation) -> Reason:
+        """Whatever is asked for, 0-1."""
+        np.clip(wished, 0.0, 1.0, out=self._next_sent)
+        return Reason(0)
 
 
 class Script:
@@ -90,7 +97,7 @@ class Script:
         step = min(max(self._step, 0), len(self.values) - 1)
         engaged = 0 <= self._step < len(self.values)
         self._step += 1
-        return Intention(self.values[step], float(engaged), age_s=0.0, fresh=True)
+        return Intention(self.values[step], float(engaged), age_s=0.0, correction_s=0.0, fresh=True)
 
     def close(self) -> None:
         """Nothing to let go."""
@@ -138,9 +145,8 @@ class Evaluator:
         """Episode ``number``; seeds are the evaluation's own plus the number."""
         seed = self.asked.seed + number
         closed = self._run(seed, Gate)
-        let_go = names(Reason.DISENGAGED)  # the script's own end
-        interventions = {k: n for k, n in closed.gate.items() if k not in let_go}
-        closed.gate = interventions
+        closed.gate.pop("disengaged", None)  # the script's own end
+        interventions = closed.gate
         closed.solved_open = self._run(seed, OpenGate).solved if interventions else closed.solved
         return closed
 
@@ -156,16 +162,16 @@ class Evaluator:
         gate_class: type[Gate],
         begin: Callable[[Feedback], baoding.BaodingGoal],
     ) -> Loop:
-        gate = gate_class(GateSettings(), baoding.CHANNELS, baoding.CONTROL_STEP_S)
+        supervisor = Supervisor(Limits(), baoding.CHANNELS, baoding.CONTROL_STEP_S)
+        supervisor.gate = gate_class(Limits(), baoding.CONTROL_STEP_S)
         return Loop(
             self.source,
             plant,
             baoding,
             self.policy,
-            gate,
-            self.policy.terms,
+            supervisor,
             baoding.CONTROL_STEP_S,
-            begin,
+            begin=begin,
         )
 
     def _run_official(self, env: OfficialEnv, seed: int, gate_class: type[Gate]) -> Episode:
@@ -173,31 +179,34 @@ class Evaluator:
         loop = self._loop(env, gate_class, env.begin)
         self.source.play(np.full((10**6, 1), env.rotation()))
         errors = []
+        loop.tick(0.0, ARM)
         while not env.over:
             loop.tick(0.0)
-            if env.solved:  # the first tick only shows a low dead-man
+            if env.solved:  # it stepped
                 errors.append(np.linalg.norm(env.read().object_pos - env.targets(), axis=-1))
         solved = np.array(env.solved)
-        return _episode(env.task_name, solved, HORIZON, env.dropped, np.array(errors), loop.gate)
+        return _episode(
+            env.task_name, solved, HORIZON, env.dropped, np.array(errors), loop.supervisor
+        )
 
     def _run_own(self, plant: OwnTaskPlant, seed: int, gate_class: type[Gate]) -> Episode:
         plant.place(seed)
         steps = round(EPISODE_S[self.asked.task] * RATE_HZ)
         self.source.play(rotation_script(self.asked, steps, seed))
         loop = self._loop(plant, gate_class, plant.begin)
-        solved, errors = [], []
-        for _ in range(steps + 2):  # the dead-man low, the steps, the judgement of the last
+        solved: list[bool] = []
+        errors: list[Array] = []
+        dropped = False
+        loop.tick(0.0, ARM)
+        for _ in range(steps + 1):  # the steps, the judgement of the last
             outcome = loop.tick(0.0).outcome
             if outcome.judged:
                 solved.append(outcome.solved)
                 errors.append(outcome.errors_m)
-            if outcome.judged and outcome.dropped:
-                return _episode(
-                    self.asked.task, np.array(solved), steps, True, np.array(errors), loop.gate
-                )
-        return _episode(
-            self.asked.task, np.array(solved), steps, False, np.array(errors), loop.gate
-        )
+            if dropped := outcome.judged and outcome.dropped:
+                break
+        counts = loop.supervisor.report()
+        return _episode(self.asked.task, np.array(solved), steps, dropped, np.array(errors), counts)
 
 
 def open_policy(asked: Asked) -> OnnxPolicy:
@@ -223,10 +232,10 @@ def rotation_script(asked: Asked, steps: int, seed: int) -> Array:
 
 
 def _episode(
-    task: str, solved: Array, steps: int, dropped: bool, errors: Array, gate: Gate
+    task: str, solved: Array, steps: int, dropped: bool, errors: Array, gate: dict[str, int]
 ) -> Episode:
     first = int(np.argmax(solved)) if solved.any() else None
-    return Episode(task, float(solved.sum()) / steps, dropped, first, errors, gate.report())
+    return Episode(task, float(solved.sum()) / steps, dropped, first, errors, gate)
 
 
 _evaluator: Evaluator | None = None  # of this worker process

@@ -28,7 +28,6 @@ class Machine:
         now_ns: CLOCK_MONOTONIC when the tick began.
         missed: deadlines skipped just before this tick.
         followers: of each required follower, its name and how it is.
-        controlled: whether a control port is part of this session.
         attendant_wanted: whether the session asks for a dead-man client.
         stopping: whether the loop is about to end.
     """
@@ -37,7 +36,6 @@ class Machine:
     missed: int = 0
     orders: Orders = Orders()
     followers: dict[str, FollowerHealth] = field(default_factory=dict)
-    controlled: bool = False
     attendant_wanted: bool = False
     stopping: bool = False
 
@@ -52,7 +50,6 @@ class Judge:
         self._feedback_s = limits.feedback_stale_ms / 1e3
         self._joint_low, self._joint_high = limits.joint_bounds_rad()
         self._follower_ns = limits.follower_silent_ms * 1e6
-        self._control_ns = limits.control_silent_ms * 1e6
         span = np.array([c.high - c.low for c in channels])
         self._low = np.array([c.low for c in channels]) - RANGE_TOLERANCE * span
         self._high = np.array([c.high for c in channels]) + RANGE_TOLERANCE * span
@@ -108,9 +105,6 @@ class Judge:
         if machine.attendant_wanted and not machine.orders.attended:
             reasons |= Reason.ATTENDANT_LOST
             self.trouble = "no dead-man client holds on"
-        if machine.controlled and machine.now_ns - machine.orders.beat_ns > self._control_ns:
-            reasons |= Reason.CONTROL_LOST
-            self.trouble = "the control port is silent"
         for name, health in machine.followers.items():
             if trouble := self._follower_trouble(health, machine.now_ns):
                 reasons |= Reason.FOLLOWER
@@ -134,7 +128,6 @@ _MISSING: Final = {
     Reason.JOINT_SPEED: Missing.FEEDBACK,
     Reason.DEADLINES: Missing.DEADLINES,
     Reason.FOLLOWER: Missing.FOLLOWER,
-    Reason.CONTROL_LOST: Missing.CONTROL,
     Reason.ATTENDANT_LOST: Missing.ATTENDANT,
 }
 

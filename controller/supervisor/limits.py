@@ -53,7 +53,6 @@ BUILT_IN: Final[dict[Reason, Action]] = {
     Reason.JOINT_SPEED: Action.RELAX,
     Reason.DEADLINES: Action.RELAX,
     Reason.FOLLOWER: Action.LATCH,
-    Reason.CONTROL_LOST: Action.LATCH,
     Reason.ATTENDANT_LOST: Action.LATCH,
 }
 """The mildest action for each reason that a file may name."""
@@ -96,9 +95,7 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     deadlines_missed_in_row_max: Annotated[int, Meta(ge=1, le=50)] = 8
     """So many deadlines may be missed in a row."""
     follower_silent_ms: Annotated[float, Meta(gt=0.0, le=500.0)] = 250.0
-    """A required follower may give no sign of life for so long."""
-    control_silent_ms: Annotated[float, Meta(gt=0.0, le=1000.0)] = 500.0
-    """The control port, through which an e-stop comes, may be silent for so long."""
+    """A required follower, the control port among them, may give no sign of life for so long."""
     arm_within_s: Annotated[float, Meta(gt=0.0, le=60.0)] = 30.0
     """An arming that no dead-man follows ends after this time."""
 

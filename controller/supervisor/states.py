@@ -53,10 +53,9 @@ class Reason(IntFlag):
     # of the machine
     DEADLINES = 1 << 18
     FOLLOWER = 1 << 19
-    CONTROL_LOST = 1 << 20
-    ATTENDANT_LOST = 1 << 21
-    TICK_FAILED = 1 << 22
-    STOPPING = 1 << 23
+    ATTENDANT_LOST = 1 << 20
+    TICK_FAILED = 1 << 21
+    STOPPING = 1 << 22
 
 
 class Missing(IntFlag):
@@ -72,9 +71,8 @@ class Missing(IntFlag):
     AT_REST = 1 << 7
     FOLLOWER = 1 << 8
     DEADLINES = 1 << 9
-    CONTROL = 1 << 10
-    ATTENDANT = 1 << 11
-    ENGAGE_IN_TIME = 1 << 12
+    ATTENDANT = 1 << 10
+    ENGAGE_IN_TIME = 1 << 11
 
 
 WHAT_IS_MISSING: Final = {
@@ -88,7 +86,6 @@ WHAT_IS_MISSING: Final = {
     Missing.AT_REST: "the hand is not at rest yet",
     Missing.FOLLOWER: "a required follower does not answer",
     Missing.DEADLINES: "deadlines are being missed",
-    Missing.CONTROL: "the control port does not answer",
     Missing.ATTENDANT: "no dead-man client holds on (arm --attend)",
     Missing.ENGAGE_IN_TIME: "engage did not rise in time",
 }

@@ -5,11 +5,11 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 import pytest
+from controller.gate import Gate
 
 from bridges.mujoco_hand import MujocoHand
 from bridges.official_env import HORIZON, P1, P2, OfficialEnv
 from controller.errors import SettingsError
-from controller.gate import Gate
 from controller.loop import Loop
 from controller.messages import Excitation, Intention
 from controller.names import MUSCLES

@@ -10,6 +10,7 @@ import imageio_ffmpeg
 import mujoco
 import numpy as np
 import pytest
+from controller.gate import State
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
@@ -18,7 +19,6 @@ from bridges.myohand import Layout, Start, load_model
 from bridges.render import HEIGHT, WIDTH, Scene, check_target
 from controller.board import RECORD
 from controller.errors import HostError, SettingsError
-from controller.gate import State
 from controller.names import JOINTS
 from controller.skills import baoding
 

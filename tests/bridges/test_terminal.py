@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from controller.gate import Reason, State
 from numpy.typing import NDArray
 from rich.console import Console
 
@@ -13,7 +14,6 @@ from bridges import dashboard, palette, terminal
 from bridges.dashboard import View
 from bridges.terminal import Watch, show
 from controller.board import RECORD, BoardReader, BoardWriter
-from controller.gate import Reason, State
 from controller.names import MUSCLES
 
 COLUMNS, LINES = 80, 24

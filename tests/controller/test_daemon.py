@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import yaml
+from controller.gate import State
 
 from controller import clock, daemon, registry
 from controller.board import BoardReader
@@ -20,7 +21,6 @@ from controller.errors import (
     SettingsError,
     StreamError,
 )
-from controller.gate import State
 from controller.messages import Intention
 from controller.names import JOINTS, MUSCLES
 from controller.ports import PlantInfo

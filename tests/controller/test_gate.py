@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from controller.gate import Gate, Reason, State, names
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from controller.gate import Gate, Reason, State, names
 from controller.messages import Intention
 from controller.names import MUSCLES
 from controller.session import GateSettings

@@ -5,8 +5,8 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-
 from controller.gate import Gate, State
+
 from controller.loop import Loop
 from controller.messages import Feedback, Intention
 from controller.names import MUSCLES

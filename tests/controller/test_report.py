@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from controller.gate import State
+
 from controller.loop import Outcome, Tick
 from controller.messages import Intention, MuscleCommand
 from controller.report import Ledger, write_json

@@ -1,0 +1,74 @@
+"""The client's side of the control port."""
+
+from types import TracebackType
+from typing import Final, Self
+
+import zmq
+
+from bridges.control import curve
+from bridges.control.messages import Reply, Request, Verb, decode_reply, encode
+from controller import rundir
+from controller.errors import HostError, MyoloopError
+from controller.rundir import Endpoint
+
+ANSWER_S: Final = 3.0  # the loop answers within a tick; a swap has its own patience
+SWAP_S: Final = 60.0
+
+
+class Client:
+    """Asks one daemon; a request at a time.
+
+    Args:
+        endpoint: where it listens.
+        key: CURVE secret key file of this client, for a server with keys.
+    """
+
+    def __init__(self, endpoint: Endpoint, key: str = "") -> None:
+        if endpoint.server_key and not key:
+            raise MyoloopError(f"{endpoint.address} wants to know who asks: give --key")
+        self._endpoint, self._key = endpoint, key
+        self._context = zmq.Context()
+        self._socket = self._connect()
+
+    @classmethod
+    def of(cls, session: str = "", key: str = "") -> Self:
+        """To the daemon that runs this session here, or the only one that runs."""
+        return cls(rundir.endpoint(rundir.find(session)), key)
+
+    def _connect(self) -> "zmq.Socket[bytes]":
+        socket = self._context.socket(zmq.REQ)
+        socket.linger = 0
+        if self._endpoint.server_key:
+            curve.join(socket, self._key, self._endpoint.server_key.encode())
+        socket.connect(self._endpoint.address)
+        return socket
+
+    def ask(self, verb: Verb, text: str = "") -> Reply:
+        """Send one request and wait for its answer.
+
+        Raises:
+            HostError: no answer; the daemon is gone, frozen, or refuses this key.
+        """
+        self._socket.send(encode(Request(verb=verb, text=text)))
+        patience_s = SWAP_S if verb == "swap" else ANSWER_S
+        if not self._socket.poll(int(patience_s * 1e3)):
+            self._socket.close()  # a REQ socket without its answer can't be used again
+            self._socket = self._connect()
+            raise HostError(f"{self._endpoint.address} does not answer within {patience_s:g} s")
+        return decode_reply(self._socket.recv())
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._socket.close()
+        self._context.term()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,86 @@
+"""The demo's operator: arms through the control port, as a person would, and has an E-STOP key."""
+
+import select
+import sys
+import termios
+import tty
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Final, Self
+
+from bridges.control.client import Client
+from bridges.control.messages import Verb
+from controller.board import BoardReader
+from controller.errors import MyoloopError
+from controller.supervisor.judge import ENGAGED
+from controller.supervisor.states import State
+
+KEYS: Final[dict[str, Verb]] = {"e": "estop", " ": "estop", "r": "reset", "d": "disarm"}
+HINT: Final = "E or space: E-STOP   R: reset   D: disarm   Ctrl-C: end"
+
+
+class Keys:
+    """Single keys of the terminal, without Enter; none where there is no terminal."""
+
+    def __init__(self) -> None:
+        self.live = sys.stdin.isatty() and sys.stdout.isatty()
+        self._before: list[Any] = []
+
+    def __enter__(self) -> Self:
+        if self.live:
+            self._before = termios.tcgetattr(sys.stdin)
+            tty.setcbreak(sys.stdin)
+        return self
+
+    def pressed(self) -> str:
+        """The keys pressed since the last call."""
+        found = ""
+        while self.live and select.select([sys.stdin], [], [], 0)[0]:
+            key = sys.stdin.read(1)
+            if not key:
+                break
+            found += key
+        return found.lower()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.live:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._before)
+
+
+class Operator:
+    """Arms when the hand is disarmed and the dead-man low; never resets by itself."""
+
+    def __init__(self, session: str, reader: BoardReader) -> None:
+        self._client = Client.of(session)
+        self._reader = reader
+
+    def __enter__(self) -> Self:
+        return self
+
+    def look(self, keys: str = "") -> None:
+        """Do what the keys say; else arm if it is time."""
+        for key in keys:
+            if key in KEYS:
+                self._ask(KEYS[key])
+        record = self._reader.read(self._reader.newest)
+        if record is None or record["state"] != State.DISARMED or "d" in keys:
+            return
+        if record["fresh"] and record["engage"] < ENGAGED:
+            self._ask("arm")  # refused as long as something is missing; asked again
+
+    def _ask(self, verb: Verb) -> None:
+        with suppress(MyoloopError):  # a daemon that is ending answers no more
+            self._client.ask(verb)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._client.close()

@@ -1,0 +1,126 @@
+"""Copies each tick onto the board and wakes the followers; all of it into preallocated memory."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.board import (
+    MAX_CHANNELS,
+    MAX_GOAL,
+    MAX_OBJECTS,
+    MAX_OBSERVATION,
+    TEXT,
+    BoardWriter,
+)
+from controller.follower import Follower
+from controller.loop import Loop, Tick
+from controller.messages import Array
+from controller.supervisor.supervisor import Supervisor
+
+
+class Publisher:
+    """The loop's way to everybody outside.
+
+    Attributes:
+        number: of the tick that comes next.
+    """
+
+    def __init__(
+        self,
+        board: BoardWriter,
+        followers: Sequence[Follower],
+        supervisor: Supervisor,
+        taken: NDArray[np.int64],
+    ) -> None:
+        self.number = 0
+        self._board, self._followers = board, followers
+        self._supervisor, self._taken = supervisor, taken
+        self._ttl_ns = round(supervisor.limits.command_ttl_ms * 1e6)
+
+    def begin(self, now_ns: int, lateness_ns: int, missed: int) -> None:
+        """Note when this tick began."""
+        record = self._board.record
+        record["time_ns"], record["lateness_ns"], record["missed"] = now_ns, lateness_ns, missed
+
+    def publish(self, tick: Tick, loop: Loop) -> None:
+        """Show the tick; called before the plant is written."""
+        record, supervisor = self._board.record, self._supervisor
+        record["state"], record["reasons"] = tick.state, tick.command.reasons
+        record["missing"], record["arming"] = supervisor.missing, supervisor.arming
+        record["ttl_ns"], record["taken"] = self._ttl_ns, self._taken
+        record["note"] = supervisor.note.encode()[:TEXT]
+        self._enter_intention(tick)
+        self._enter_policy(tick, loop)
+        self._enter_hand(tick)
+        parts = loop.parts
+        record["read_ns"], record["think_ns"], record["gate_ns"] = (
+            parts.read,
+            parts.think,
+            parts.gate,
+        )
+        self._board.publish(self.number)
+        for follower in self._followers:
+            follower.wake()
+
+    def _enter_intention(self, tick: Tick) -> None:
+        record, intention = self._board.record, tick.intention
+        count = min(len(intention.values), MAX_CHANNELS)
+        record["channels"], record["fresh"] = count, intention.fresh
+        record["intention"][:count] = intention.values[:count]
+        record["engage"], record["age_s"] = intention.engage, intention.age_s
+        record["raw_stamp_s"], record["correction_s"] = (
+            intention.raw_stamp_s,
+            intention.correction_s,
+        )
+        record["fault"] = intention.fault.encode()[:TEXT]
+
+    def _enter_policy(self, tick: Tick, loop: Loop) -> None:
+        record = self._board.record
+        goal = flat(tick.goal)[:MAX_GOAL]
+        record["goals"], record["goal"][: len(goal)] = len(goal), goal
+        seen = tick.observation[:MAX_OBSERVATION]
+        record["observations"], record["observation"][: len(seen)] = len(seen), seen
+        record["policy_state"], record["policy"] = loop.policy.state_crc(), loop.policies
+        record["policy_sha256"] = loop.policy.sha256.encode()
+        record["wished"], record["excitation"] = tick.wished, tick.command.excitation
+
+    def _enter_hand(self, tick: Tick) -> None:
+        record, feedback, outcome = self._board.record, tick.feedback, tick.outcome
+        record["plant_time_s"], record["feedback_age_s"] = feedback.time_s, feedback.age_s
+        record["joint_pos"], record["joint_vel"] = feedback.joint_pos, feedback.joint_vel
+        record["activation"] = feedback.activation
+        record["palm_pos"], record["palm_rot"] = feedback.palm_pos, feedback.palm_rot
+        count = min(len(feedback.object_pos), MAX_OBJECTS)
+        record["objects"] = count
+        record["object_pos"][:count] = feedback.object_pos[:count]
+        record["object_vel"][:count] = feedback.object_vel[:count]
+        record["target_pos"][:count] = tick.targets[:count]
+        record["error_m"][:count] = outcome.errors_m[:count]
+        record["solved"], record["dropped"], record["judged"] = (
+            outcome.solved,
+            outcome.dropped,
+            outcome.judged,
+        )
+
+    def settle(self, loop: Loop, took_ns: int) -> None:
+        """Complete the tick with what is known at its end."""
+        self._board.settle(self.number, loop.sent, loop.parts.plant, took_ns)
+        self.number += 1
+
+    def stop(self) -> None:
+        """Show everybody the supervisor's last word: rest."""
+        record, supervisor = self._board.record, self._supervisor
+        record["state"], record["note"] = supervisor.state, supervisor.note.encode()[:TEXT]
+        record["excitation"] = supervisor.gate.sent
+        self._board.publish(self.number)
+        for follower in self._followers:
+            follower.wake()
+        self.number += 1
+
+
+def flat(goal: Any) -> Array:
+    """The fields of a goal, one after the other."""
+    return np.concatenate([np.ravel(getattr(goal, field.name)) for field in fields(goal)])
