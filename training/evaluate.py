@@ -186,7 +186,7 @@ class Evaluator:
                 errors.append(np.linalg.norm(env.read().object_pos - env.targets(), axis=-1))
         solved = np.array(env.solved)
         return _episode(
-            env.task_name, solved, HORIZON, env.dropped, np.array(errors), loop.supervisor
+            env.task_name, solved, HORIZON, env.dropped, np.array(errors), loop.supervisor.report()
         )
 
     def _run_own(self, plant: OwnTaskPlant, seed: int, gate_class: type[Gate]) -> Episode:
