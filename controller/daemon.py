@@ -4,7 +4,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -174,7 +174,8 @@ class Daemon:
                 print(f"myoloop: {line}", file=sys.stderr)
             began = time.monotonic_ns()
             try:
-                self._tick_until(signals, seconds, grid)
+                with closing(Notifier()) as notifier:
+                    self._tick_until(signals, seconds, grid, notifier)
             except Exception as error:  # whatever it is: the hand comes first
                 fault = f"tick {self.ledger.ticks}: {type(error).__name__}: {error}"
                 self.loop.supervisor.fail(fault)
@@ -185,8 +186,9 @@ class Daemon:
             elapsed = (time.monotonic_ns() - began) / NS
         return self._report(elapsed, grid.missed, refused, fault)
 
-    def _tick_until(self, signals: "_Signals", seconds: float | None, grid: Grid) -> None:
-        notifier = Notifier()
+    def _tick_until(
+        self, signals: "_Signals", seconds: float | None, grid: Grid, notifier: Notifier
+    ) -> None:
         grid.start()
         began = time.monotonic_ns()
         while True:

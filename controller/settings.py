@@ -3,6 +3,7 @@
 Every refusal is one line that names the file, the key, the value and what is allowed.
 """
 
+import copy
 import re
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,9 +60,26 @@ def _explain(message: str, raw: Any, kind: type) -> str:
     if unknown:
         where = f"{path}.{unknown[1]}" if path else unknown[1]
         return f"{where}: unknown key; allowed: {', '.join(_allowed(kind, path))}"
+    if path.endswith("[...]"):
+        path = _named(raw, path.removesuffix("[...]"), kind)
     found = _at(raw, path)
     shown = "" if isinstance(found, dict | list) else f" (is {found!r})"
     return f"{path or 'the file'}: {what[:1].lower() + what[1:]}{shown}"
+
+
+def _named(raw: Any, path: str, kind: type) -> str:
+    """The path of the first wrong value of a mapping, which msgspec does not name."""
+    mapping = _at(raw, path)
+    for key in mapping:
+        alone = copy.deepcopy(raw)
+        inside = _at(alone, path)
+        for other in mapping.keys() - {key}:
+            del inside[other]
+        try:
+            msgspec.convert(alone, kind)
+        except msgspec.ValidationError:
+            return f"{path}.{key}"
+    return path
 
 
 def _steps(path: str) -> list[str]:

@@ -27,3 +27,8 @@ class Notifier:
         self._due_ns = now_ns + EVERY_NS
         with suppress(OSError):  # systemd is busy or gone; the hand is not
             self._socket.sendto(word, self._address.replace("@", "\0", 1))
+
+    def close(self) -> None:
+        """Say no more."""
+        if self._socket is not None:
+            self._socket.close()

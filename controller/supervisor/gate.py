@@ -90,7 +90,8 @@ class Gate:
 
     def relax(self) -> None:
         """One tick of the ramp to rest."""
-        np.maximum(self.sent - self._relax_step, 0.0, out=self.sent)
+        np.subtract(self.sent, self._relax_step, out=self.sent)
+        self.sent[self.sent < TOLERANCE] = 0.0  # what float32 leaves over is rest as well
         self._remember()
 
     def cut(self) -> None:

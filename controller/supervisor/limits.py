@@ -130,7 +130,7 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
         """Every reason that leads to this action."""
         found = Reason(0)
         for reason in BUILT_IN:
-            found |= reason if self.action(reason) is action else Reason(0)
+            found |= reason if self.action(reason) == action else Reason(0)
         return found
 
     @property

@@ -10,7 +10,6 @@ import imageio_ffmpeg
 import mujoco
 import numpy as np
 import pytest
-from controller.gate import State
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
@@ -21,6 +20,7 @@ from controller.board import RECORD
 from controller.errors import HostError, SettingsError
 from controller.names import JOINTS
 from controller.skills import baoding
+from controller.supervisor.states import State
 
 PERIOD_NS = 25_000_000
 SIZE = (WIDTH, HEIGHT + strip.HEIGHT)

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from controller.gate import State
 
 from bridges.lsl_api import local_clock_s
 from controller.board import BoardReader
+from controller.supervisor.states import State
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0

@@ -219,14 +219,32 @@ def test_short_file(path):
 
 def test_another_file(path):
     path.write_bytes(b"something else altogether " * 100)
-    assert refusal(BoardReader, path) == f"{path}: not a myoloop board of layout 1"
+    assert refusal(BoardReader, path) == f"{path}: not a board of this myoloop"
 
 
 def test_another_layout(path, monkeypatch):
-    monkeypatch.setattr(board, "LAYOUT_VERSION", 2)
+    wider = np.dtype([*RECORD.descr, ("more", "<f8")])
+    monkeypatch.setattr(board, "RECORD", wider)
     BoardWriter(path, slots=1)
     monkeypatch.undo()
-    assert refusal(BoardReader, path) == f"{path}: not a myoloop board of layout 1"
+    assert refusal(BoardReader, path) == f"{path}: not a board of this myoloop"
+
+
+def test_a_tick_settles_in_place(path):
+    writer, reader = BoardWriter(path, slots=8), BoardReader(path)
+    publish(writer, 0, 1)
+    assert (reader.newest, reader.settled) == (1, -1)
+    sent = np.full(39, 0.25, np.float32)
+    writer.settle(1, sent, plant_ns=70, took_ns=900)
+    record = reader.read(1)
+    assert reader.settled == 1 and record["time_ns"] == 10
+    np.testing.assert_array_equal(record["sent"], sent)
+    assert (record["plant_ns"], record["took_ns"]) == (70, 900)
+
+
+def test_the_owner_is_named(path):
+    BoardWriter(path, slots=8)
+    assert BoardReader(path).owner_pid == os.getpid() and BoardReader(path).slots == 8
 
 
 def test_truncated_file(path):

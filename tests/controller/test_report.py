@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from controller.gate import State
 
 from controller.loop import Outcome, Tick
 from controller.messages import Intention, MuscleCommand
 from controller.report import Ledger, write_json
+from controller.supervisor.states import State
 
 REST = np.zeros(39, np.float32)
 
@@ -22,6 +22,8 @@ def tick(
         feedback=None,
         outcome=Outcome(np.array(errors_m), solved, dropped, judged),
         state=state,
+        goal=None,
+        observation=np.zeros(1, np.float32),
         wished=REST,
         command=MuscleCommand(REST, 0, relaxed=False),
         targets=np.zeros((2, 3)),
@@ -63,7 +65,7 @@ def test_age_counts_only_while_working(state):
     ledger = Ledger()
     ledger.add(tick(state=state), 0, 0)
     counted = ledger.timing(0)["intention_age_ms"]["max"] is not None
-    assert counted == (state in (State.ACTIVE, State.HOLDING))
+    assert counted == (state in (State.ACTIVE, State.HOLD))
 
 
 def test_solved_fraction_is_of_the_judged_ticks():

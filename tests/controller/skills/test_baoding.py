@@ -63,7 +63,8 @@ def goals(rng, *batch):
 
 def one(message, index):
     """One hand out of a batch."""
-    return type(message)(**{f.name: getattr(message, f.name)[index] for f in fields(message)})
+    values = {f.name: getattr(message, f.name) for f in fields(message)}
+    return type(message)(**{k: v[index] if np.ndim(v) else v for k, v in values.items()})
 
 
 def turn(value):
