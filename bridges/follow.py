@@ -36,13 +36,14 @@ class Follow:
         job: name, options and context, as the daemon gave them.
         board: the board.
         dropped: ticks that were overwritten before they were read.
+        asked_to_end: whether SIGTERM came.
     """
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.board = BoardReader(Path(job.context.board))
         self.dropped = 0
-        self._asked_to_end = False
+        self.asked_to_end = False
         self._next = self.board.newest + 1
         self._status = CellWriter(Path(job.status), STATUS)
         self._poll = select.poll()
@@ -57,7 +58,7 @@ class Follow:
         return cls(msgspec.json.decode(sys.argv[1], type=Job))
 
     def _end(self, _signal: int, _frame: FrameType | None) -> None:
-        self._asked_to_end = True
+        self.asked_to_end = True
 
     @property
     def orphaned(self) -> bool:
@@ -67,7 +68,7 @@ class Follow:
     @property
     def over(self) -> bool:
         """Whether it is time to end."""
-        return self._asked_to_end or self.board.closed or self.orphaned
+        return self.asked_to_end or self.board.closed or self.orphaned
 
     def wait(self, timeout_s: float) -> bool:
         """Sleep until the loop has ticked, at most so long; False when it is time to end."""

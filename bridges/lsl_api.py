@@ -175,3 +175,15 @@ class Outlet:
     def wait_for_reader(self, timeout_s: float) -> bool:
         """Block until somebody reads, at most this long; whether somebody does."""
         return bool(self._raw.wait_for_consumers(timeout_s))
+
+
+class MarkerOutlet:
+    """An announced stream of markers: one string channel, irregular rate."""
+
+    def __init__(self, name: str, source_id: str) -> None:
+        info = pylsl.StreamInfo(name, "Markers", 1, pylsl.IRREGULAR_RATE, "string", source_id)
+        self._raw = pylsl.StreamOutlet(info)
+
+    def push(self, marker: str, stamp_s: float = 0.0) -> None:
+        """Send one marker; a stamp of 0 means now."""
+        self._raw.push_sample([marker], stamp_s)

@@ -110,17 +110,15 @@ class Daemon:
         undo.callback(self.plant.close)
         check_plant(self.plant.info, session.rate_hz)
         _compare_versions(self.policy, self.plant.info)
-        source_factory = registry.find("sources", session.source.use, f"{origin}: source.use")
-        self.source = source_factory(
-            session.source.options, self._skill.CHANNELS, f"{origin}: source.options"
-        )
-        undo.callback(self.source.close)
 
     def _follow(self, origin: Path, undo: ExitStack) -> None:
-        """Lay out the board, start everything that reads it, and the loop that writes it."""
+        """Lay out the board, start everything that reads it, then the loop that writes it.
+
+        The source comes last: it may take seconds to appear, and all else is known before.
+        """
         session, rate_hz = self.session, self.session.rate_hz
-        board = BoardWriter(self._folder.board)
-        undo.callback(board.close)
+        self._board = BoardWriter(self._folder.board)
+        undo.callback(self._board.close)
         self.context = FollowerContext(
             session=session.name,
             board=str(self._folder.board),
@@ -137,9 +135,14 @@ class Daemon:
             self._start_follower(
                 one.use, one.name or one.use, one.options, one.required, where, undo
             )
+        source_factory = registry.find("sources", session.source.use, f"{origin}: source.use")
+        self.source = source_factory(
+            session.source.options, self._skill.CHANNELS, f"{origin}: source.options"
+        )
+        undo.callback(self.source.close)
         self._orders = OrderReader(self._folder.orders)
         supervisor = Supervisor(self._limits, self._skill.CHANNELS, 1.0 / rate_hz)
-        self._publisher = Publisher(board, self.followers, supervisor, self._orders.taken)
+        self._publisher = Publisher(self._board, self.followers, supervisor, self._orders.taken)
         self.loop = Loop(
             self.source,
             self.plant,
@@ -184,6 +187,7 @@ class Daemon:
                 with suppress(Exception):
                     self._publisher.stop()
             elapsed = (time.monotonic_ns() - began) / NS
+        self._board.close()  # each follower stops its device now, whatever else takes time
         return self._report(elapsed, grid.missed, refused, fault)
 
     def _tick_until(

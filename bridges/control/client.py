@@ -1,5 +1,7 @@
 """The client's side of the control port."""
 
+import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -29,6 +31,7 @@ class Client:
         self._endpoint, self._key = endpoint, key
         self._context = zmq.Context()
         self._socket = self._connect()
+        self._number = 0
 
     @classmethod
     def of(cls, session: str = "", key: str = "") -> Self:
@@ -36,7 +39,7 @@ class Client:
         return cls(rundir.endpoint(rundir.find(session)), key)
 
     def _connect(self) -> "zmq.Socket[bytes]":
-        socket = self._context.socket(zmq.REQ)
+        socket = self._context.socket(zmq.DEALER)  # unlike REQ it survives a lost answer
         socket.linger = 0
         if self._endpoint.server_key:
             curve.join(socket, self._key, self._endpoint.server_key.encode())
@@ -49,13 +52,28 @@ class Client:
         Raises:
             HostError: no answer; the daemon is gone, frozen, or refuses this key.
         """
-        self._socket.send(encode(Request(verb=verb, text=text)))
+        self.send(verb, text)
         patience_s = SWAP_S if verb == "swap" else ANSWER_S
-        if not self._socket.poll(int(patience_s * 1e3)):
-            self._socket.close()  # a REQ socket without its answer can't be used again
-            self._socket = self._connect()
-            raise HostError(f"{self._endpoint.address} does not answer within {patience_s:g} s")
-        return decode_reply(self._socket.recv())
+        deadline = time.monotonic() + patience_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            if self._socket.poll(int(left_s * 1e3) + 1) and (reply := self.answer()):
+                return reply
+        raise HostError(f"{self._endpoint.address} does not answer within {patience_s:g} s")
+
+    def send(self, verb: Verb, text: str = "") -> None:
+        """Send a request; ``answer`` has what comes of it."""
+        self._number += 1
+        frame = encode(Request(verb=verb, text=text, number=self._number))
+        with suppress(zmq.Again):  # nobody is there, and the queue is full
+            self._socket.send_multipart([b"", frame], zmq.NOBLOCK)
+
+    def answer(self) -> Reply | None:
+        """The answer to the newest request, if it has come; older ones are dropped."""
+        while self._socket.poll(0):
+            reply = decode_reply(self._socket.recv_multipart()[-1])
+            if reply.number == self._number:
+                return reply
+        return None
 
     def close(self) -> None:
         """Disconnect."""

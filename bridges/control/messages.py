@@ -17,6 +17,8 @@ class Request(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
     """Client to daemon."""
 
     version: int = VERSION
+    number: int = 0
+    """The client's own; its answer carries the same."""
     verb: Verb
     text: Annotated[str, Meta(max_length=1000)] = ""
     """Of ``swap``: path of the policy, as the daemon's machine sees it."""
@@ -26,12 +28,14 @@ class Reply(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tru
     """Daemon to client.
 
     Attributes:
+        number: of the request that it answers.
         ok: whether what was asked for has happened.
         message: what happened, or why not, in words.
         status: of ``status``; see docs/control.md.
     """
 
     version: int = VERSION
+    number: int = 0
     ok: bool
     message: str = ""
     state: str = ""

@@ -53,11 +53,19 @@ ORDER_OF: Final = {
 Record = NDArray[np.void]
 
 
-@dataclass
+@dataclass(frozen=True)
+class Asker:
+    """Where an answer goes, and to which of its requests."""
+
+    frames: list[bytes]
+    number: int = 0
+
+
+@dataclass(frozen=True)
 class Pending:
     """An answer that is owed; ``answer`` gives None as long as there is none."""
 
-    to: list[bytes]
+    to: Asker
     answer: Callable[[Record], Reply | None]
     deadline_s: float
     late: str
@@ -119,24 +127,28 @@ class Server:
 
     def _take(self) -> bool:
         try:
-            *to, frame = self._socket.recv_multipart(zmq.NOBLOCK)
+            *frames, frame = self._socket.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
             return False
+        to = Asker(frames)
         try:
-            reply = self._begin(to, decode_request(frame))
+            request = decode_request(frame)
+            to = Asker(frames, request.number)
+            reply = self._begin(to, request)
         except MyoloopError as error:
             reply = Reply(ok=False, message=str(error))
         if reply:
             self._send(to, reply)
         return True
 
-    def _send(self, to: list[bytes], reply: Reply) -> None:
+    def _send(self, to: Asker, reply: Reply) -> None:
+        frame = encode(msgspec.structs.replace(reply, number=to.number))
         try:
-            self._socket.send_multipart([*to, encode(reply)], zmq.NOBLOCK)
+            self._socket.send_multipart([*to.frames, frame], zmq.NOBLOCK)
         except zmq.ZMQError:
             return  # it went away, or reads nothing: its loss
 
-    def _begin(self, to: list[bytes], request: Request) -> Reply | None:
+    def _begin(self, to: Asker, request: Request) -> Reply | None:
         """Act on a request; a reply if it can be given at once."""
         if request.verb == "estop":  # nothing comes before it, no queue is too long
             self._order(to, request)
@@ -161,7 +173,7 @@ class Server:
         status = status_of(record, self._context)
         return Reply(ok=True, state=status["state"], status=status)
 
-    def _order(self, to: list[bytes], request: Request) -> None:
+    def _order(self, to: Asker, request: Request) -> None:
         order = ORDER_OF[request.verb]
         count, index = self._orders.give(order), ORDERS.index(order)
 
@@ -171,7 +183,7 @@ class Server:
         self._owe(to, answer, TAKEN_S, "the loop does not tick")
 
     def _owe(
-        self, to: list[bytes], answer: Callable[[Record], Reply | None], wait_s: float, late: str
+        self, to: Asker, answer: Callable[[Record], Reply | None], wait_s: float, late: str
     ) -> None:
         if len(self._pending) < MAX_PENDING:
             self._pending.append(Pending(to, answer, time.monotonic() + wait_s, late))
@@ -191,7 +203,7 @@ class Server:
 
     # --- swap ----------------------------------------------------------------------
 
-    def _vet(self, to: list[bytes], path: str) -> None:
+    def _vet(self, to: Asker, path: str) -> None:
         """Have the policy checked by a process of its own; then order it."""
         about = self._context.about
         file = str(Path(path).resolve())

@@ -5,7 +5,6 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 import pytest
-from controller.gate import Gate
 
 from bridges.mujoco_hand import MujocoHand
 from bridges.official_env import HORIZON, P1, P2, OfficialEnv
@@ -13,8 +12,12 @@ from controller.errors import SettingsError
 from controller.loop import Loop
 from controller.messages import Excitation, Intention
 from controller.names import MUSCLES
-from controller.session import GateSettings
+from controller.orders import Orders
 from controller.skills import baoding
+from controller.supervisor.judge import Machine
+from controller.supervisor.limits import Limits
+from controller.supervisor.states import Order, State
+from controller.supervisor.supervisor import Supervisor
 
 STEPS = 30  # the hand drops the balls before
 TOLERANCE = 1e-6  # both observations are float32
@@ -29,7 +32,7 @@ class Turn:
 
     def read(self, _now_s: float) -> Intention:
         engage, self._engage = self._engage, 1.0
-        return Intention(np.array([self.rotation]), engage, age_s=0.0, fresh=True)
+        return Intention(np.array([self.rotation]), engage, age_s=0.0, correction_s=0.0, fresh=True)
 
     def close(self) -> None:
         pass
@@ -41,6 +44,11 @@ class Spy:
 
     seed: int
     seen: list[np.ndarray] = field(default_factory=list)
+    terms: tuple[str, ...] = baoding.OFFICIAL_TERMS
+    sha256: str = ""
+
+    def __post_init__(self) -> None:
+        self.reset()
 
     def reset(self) -> None:
         self._rng = np.random.default_rng(self.seed)
@@ -61,11 +69,13 @@ def drive(env: OfficialEnv, seed: int) -> Driven:
     """A loop round the environment, as evaluate makes it."""
     env.seed = seed
     source, spy = Turn(), Spy(seed)
-    gate = Gate(GateSettings(), baoding.CHANNELS, baoding.CONTROL_STEP_S)
-    terms, step = baoding.OFFICIAL_TERMS, baoding.CONTROL_STEP_S
-    loop = Loop(source, env, baoding, spy, gate, terms, step, env.begin)
+    step = baoding.CONTROL_STEP_S
+    supervisor = Supervisor(Limits(), baoding.CHANNELS, step)
+    loop = Loop(source, env, baoding, spy, supervisor, step, begin=env.begin)
     source.rotation = env.rotation()
-    loop.tick(0.0)  # the dead-man low: the plant waits
+    loop.tick(0.0, Machine(orders=Orders(Order.ARM)))  # the dead-man low: the plant waits
+    assert supervisor.state is State.ARMING
+    spy.seen.clear()
     return Driven(env, loop, spy)
 
 

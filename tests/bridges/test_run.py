@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
+from bridges.control.client import Client
 from bridges.lsl_api import local_clock_s
+from controller import rundir
 from controller.board import BoardReader
 from controller.supervisor.states import State
 
@@ -22,9 +24,10 @@ PATIENCE_S = 30.0
 class Run:
     """A daemon under test, fed by the outlet of this process."""
 
-    def __init__(self, process, outlet, board: Path, report: Path) -> None:
-        self._process, self._outlet = process, outlet
-        self._board, self._report = board, report
+    def __init__(self, process, outlet, name: str, report: Path) -> None:
+        self.process, self.name = process, name
+        self._outlet, self._report = outlet, report
+        self._board = rundir.root() / name / "board"
 
     def feed(self, rotation: float, engage: float, until: Callable[[np.void], bool], ahead_s=0.0):
         """Send 100 samples a second until a tick of the board is as wanted."""
@@ -43,16 +46,24 @@ class Run:
         reader = BoardReader(self._board)
         return reader.read(reader.newest)
 
+    def ask(self, verb, text=""):
+        """Over the control port, while the stream goes on with the dead-man low."""
+        self.feed(0.0, 0.0, lambda record: record["fresh"])
+        with Client.of(self.name) as client:
+            return client.ask(verb, text)
+
     def work(self) -> None:
-        """The dead-man low, then high, until the hand works."""
-        self.feed(0.0, 0.0, is_in(State.READY))
+        """Armed, then the dead-man high, until the hand works."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not (reply := self.ask("arm")).ok:
+            assert time.monotonic() < deadline, reply.message
         self.feed(0.0, 1.0, is_in(State.ACTIVE))
 
     def end(self) -> dict:
         """Ask it to stop; its report."""
-        self._process.send_signal(signal.SIGTERM)
-        printed, _ = self._process.communicate(timeout=PATIENCE_S)
-        assert self._process.returncode == 0, printed
+        self.process.send_signal(signal.SIGTERM)
+        printed, _ = self.process.communicate(timeout=PATIENCE_S)
+        assert self.process.returncode == 0, printed
         return json.loads(self._report.read_text())
 
 
@@ -61,7 +72,7 @@ def is_in(state: State) -> Callable[[np.void], bool]:
 
 
 def at_rest(record) -> bool:
-    return record["state"] in (State.RELAXED, State.READY) and not record["excitation"].any()
+    return record["state"] == State.DISARMED and not record["excitation"].any()
 
 
 @pytest.fixture
@@ -69,6 +80,8 @@ def session_file(tmp_path: Path, lsl_session: str, source_id: str) -> Callable[.
     def write(**changes) -> Path:
         plain = yaml.safe_load((ROOT / "configs/baoding.yaml").read_text())
         plain["policy"] = str(ROOT / "policies/baoding.onnx")
+        plain["safety"] = str(ROOT / "configs/safety.yaml")
+        plain["name"] = source_id
         plain["source"]["options"] = {"source_id": source_id, "session": lsl_session}
         path = tmp_path / "session.yaml"
         path.write_text(yaml.safe_dump({**plain, **changes}))
@@ -78,18 +91,18 @@ def session_file(tmp_path: Path, lsl_session: str, source_id: str) -> Callable[.
 
 
 @pytest.fixture
-def run(start, make_outlet, session_file, tmp_path: Path) -> Run:
-    board, report = tmp_path / "board", tmp_path / "report.json"
+def run(start, make_outlet, session_file, source_id: str, tmp_path: Path) -> Run:
+    report = tmp_path / "report.json"
     outlet = make_outlet()
-    options = ["--board", str(board), "--report", str(report)]
+    options = ["--report", str(report)]
     process = start("-m", "controller.cli", "run", str(session_file()), *options)
-    return Run(process, outlet, board, report)
+    return Run(process, outlet, source_id, report)
 
 
-def test_nothing_moves_before_the_dead_man_was_low(run):
-    for _ in range(3):
-        run.feed(0.5, 1.0, lambda record: record["age_s"] < 0.1)
-    assert run.newest()["state"] == State.RELAXED
+def test_nothing_moves_before_it_is_armed(run):
+    for engage in (1.0, 0.0, 1.0):
+        run.feed(0.5, engage, lambda record, e=engage: record["engage"] == e)
+    assert run.newest()["state"] == State.DISARMED
     task = run.end()["task"]
     assert task["judged_ticks"] == 0
     assert task["solved_fraction"] is None
@@ -104,8 +117,7 @@ def test_a_wrong_value_relaxes_the_hand_for_a_counted_reason(run, rotation, reas
     run.feed(0.0, 1.0, at_rest)  # good values again: still at rest
     time.sleep(0.2)
     assert at_rest(run.newest())
-    run.feed(0.0, 0.0, is_in(State.READY))
-    run.feed(0.0, 1.0, is_in(State.ACTIVE))
+    run.work()
     assert run.end()["gate"][reason] >= 1
 
 
@@ -122,12 +134,12 @@ def test_silence_holds_then_relaxes_and_the_task_is_put_back(run):
         time.sleep(0.01)
     assert at_rest(run.newest())
     run.feed(0.0, 1.0, lambda record: record["age_s"] < 0.1)
-    assert run.newest()["state"] == State.RELAXED  # it does not move again by itself
-    ready = run.feed(0.0, 0.0, is_in(State.READY))
-    assert ready["object_pos"][:, 2].min() > 1.4  # the balls are back in the hand
+    assert run.newest()["state"] == State.DISARMED  # it does not move again by itself
+    run.work()
+    assert run.newest()["object_pos"][:, 2].min() > 1.4  # the balls are back in the hand
     report = run.end()
-    assert report["gate"]["intention_stale_hold"] >= 1
-    assert report["gate"]["intention_stale_relax"] >= 1
+    assert report["gate"]["intention_hold"] >= 1
+    assert report["gate"]["intention_stale"] >= 1
     assert report["stale_ticks"] >= 1
 
 
@@ -139,7 +151,9 @@ def test_silence_holds_then_relaxes_and_the_task_is_put_back(run):
         ({"skill": "juggling"}, ["juggling", "baoding"]),
         ({"policy": "policies/none.onnx"}, ["policies/none.onnx"]),
         ({"policy": str(ROOT / "README.md")}, ["README.md"]),
-        ({"gate": {"slew_per_s": 1000}}, ["gate.slew_per_s", "1000", "20"]),
+        ({"control": {"bind": "tcp://0.0.0.0:5601"}}, ["control.bind", "server_key", "0.0.0.0"]),
+        ({"followers": [{"use": "robot"}]}, ["followers.robot", "control"]),
+        ({"safety": str(ROOT / "configs/baoding.yaml")}, ["skill", "unknown key"]),
         ({"speed": 1}, ["speed", "allowed", "rate_hz"]),
     ],
 )

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from controller.gate import Reason, State
 from numpy.typing import NDArray
 from rich.console import Console
 
@@ -15,6 +14,7 @@ from bridges.dashboard import View
 from bridges.terminal import Watch, show
 from controller.board import RECORD, BoardReader, BoardWriter
 from controller.names import MUSCLES
+from controller.supervisor.states import Reason, State
 
 COLUMNS, LINES = 80, 24
 PERIOD_NS = 25_000_000
@@ -24,8 +24,8 @@ Fill = Callable[[NDArray[np.void]], None]
 def fill(record: NDArray[np.void]) -> None:
     """A tick of a loop at work."""
     record["time_ns"] = 10**12
-    record["state"] = State.HOLDING
-    record["reasons"] = Reason.INTENTION_STALE_HOLD | Reason.SLEW
+    record["state"] = State.HOLD
+    record["reasons"] = Reason.INTENTION_HOLD | Reason.SLEW
     record["intention"][0] = -0.62
     record["engage"], record["age_s"] = 1.0, 0.231
     record["objects"], record["solved"] = 2, 1
@@ -102,7 +102,7 @@ def colour(code: str) -> str:
 
 def test_the_screen_tells_what_the_tick_holds(record: NDArray[np.void]) -> None:
     shown = screen(record)
-    for text in ("HOLDING", "intention stale hold, slew", "12.3 s", "-0.62", "● engaged"):
+    for text in ("HOLD", "intention hold, slew", "12.3 s", "-0.62", "● engaged"):
         assert text in shown
     for text in ("6.1 mm", "7.3 mm", "● solved", "age 231 ms", "40.0 Hz", "58 µs", "312 µs"):
         assert text in shown
@@ -199,7 +199,7 @@ def test_a_closed_board_ends_the_view(
         show(reader, lambda: False, console)
     on_screen, left = output(tty).split("\x1b[?1049l")  # back from the screen of its own
     for text in (on_screen, left):
-        assert "HOLDING" in text
+        assert "HOLD" in text
         assert "6.1 mm" in text
     assert output(log).count("\n") == 1
 
@@ -239,7 +239,7 @@ def test_ctrl_c_leaves_the_last_look(board: BoardWriter, reader: BoardReader, tt
 
     with pytest.raises(KeyboardInterrupt):
         show(reader, stop, tty)
-    assert "HOLDING" in output(tty).split("\x1b[?1049l")[1]
+    assert "HOLD" in output(tty).split("\x1b[?1049l")[1]
 
 
 def test_a_muscle_at_work_shows_at_a_few_percent(record: NDArray[np.void]) -> None:

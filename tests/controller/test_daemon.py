@@ -460,7 +460,7 @@ def test_a_follower_that_can_not_start_lets_the_others_go(stage, monkeypatch):
     with pytest.raises(SettingsError):
         stage.daemon(followers=[{"use": "hand"}])
     assert [follower.closed for follower in stage.followers] == [1]
-    assert (stage.plant.closed, stage.source.closed) == (1, 1)
+    assert (stage.plant.closed, stage.source.closed) == (1, 0)
 
 
 def test_sigusr1_is_an_estop(stage):
@@ -559,9 +559,9 @@ def test_adapters_are_asked_for_by_name_with_their_options(stage):
         ("skills", "baoding", f"{file}: skill"),
         ("plants", "hand", f"{file}: plant.use"),
         ({"a": 1}, 40.0, f"{file}: plant.options"),
+        ("followers", "control", f"{file}: control"),
         ("sources", "mind", f"{file}: source.use"),
         ({"b": 2}, baoding.CHANNELS, f"{file}: source.options"),
-        ("followers", "control", f"{file}: control"),
     ]
 
 
