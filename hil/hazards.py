@@ -140,7 +140,7 @@ HAZARDS: Final = (
     Hazard("dead-man NaN", _say(engage=float("nan")), DISARMED),
     Hazard("feedback frozen", _break_hand("freeze"), DISARMED),
     Hazard("feedback NaN", _break_hand("nan"), FAULT),
-    Hazard("plant stalls the loop", _break_hand("stall"), DISARMED),
+    Hazard("plant stalls the loop", _break_hand("stall"), (*DISARMED, *FAULT)),
     Hazard("e-stop by command", _ask("estop"), FAULT),
     Hazard("e-stop by SIGUSR1", lambda bench: bench.signal(signal.SIGUSR1), FAULT),
     Hazard("e-stop by LSL marker", lambda bench: bench.mark("estop"), FAULT),

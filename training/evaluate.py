@@ -16,6 +16,7 @@ import numpy as np
 
 from bridges.mujoco_hand import MujocoHand
 from bridges.official_env import HORIZON, OfficialEnv
+from controller.errors import ContractError
 from controller.loop import Loop
 from controller.messages import Array, Excitation, Feedback, Intention
 from controller.orders import Orders
@@ -25,7 +26,7 @@ from controller.skills import baoding
 from controller.supervisor.gate import Gate
 from controller.supervisor.judge import Machine
 from controller.supervisor.limits import Limits
-from controller.supervisor.states import Order, Reason
+from controller.supervisor.states import WHAT_IS_MISSING, Order, Reason, State
 from controller.supervisor.supervisor import Supervisor
 from training.curriculum import FASTEST_PERIOD_S
 from training.episodes import LIFT_M
@@ -174,12 +175,22 @@ class Evaluator:
             begin=begin,
         )
 
+    def _arm(self, loop: Loop) -> None:
+        """Have the supervisor try the policy on the hand's start, as the daemon does.
+
+        Raises:
+            ContractError: it is not let in, and why.
+        """
+        if loop.tick(0.0, ARM).state is not State.ARMING:
+            lacks = "; ".join(WHAT_IS_MISSING[one] for one in loop.supervisor.missing)
+            raise ContractError(f"policy {self.asked.policy}: it can't be armed: {lacks}")
+
     def _run_official(self, env: OfficialEnv, seed: int, gate_class: type[Gate]) -> Episode:
         env.seed = seed
         loop = self._loop(env, gate_class, env.begin)
         self.source.play(np.full((10**6, 1), env.rotation()))
         errors = []
-        loop.tick(0.0, ARM)
+        self._arm(loop)
         while not env.over:
             loop.tick(0.0)
             if env.solved:  # it stepped
@@ -197,7 +208,7 @@ class Evaluator:
         solved: list[bool] = []
         errors: list[Array] = []
         dropped = False
-        loop.tick(0.0, ARM)
+        self._arm(loop)
         for _ in range(steps + 1):  # the steps, the judgement of the last
             outcome = loop.tick(0.0).outcome
             if outcome.judged:

@@ -224,7 +224,7 @@ def test_a_log_gets_a_line_a_second(
     show(reader, stop, log)
     lines = output(log).splitlines()
     assert [line.split(" s ")[0].strip() for line in lines] == ["0.0", "1.0", "2.0"]
-    for text in ("holding", "rotation -0.62", "error 6.1 7.3 mm, solved", "stale hold, slew"):
+    for text in ("hold ", "rotation -0.62", "error 6.1 7.3 mm, solved", "intention hold, slew"):
         assert all(text in line for line in lines)
 
 

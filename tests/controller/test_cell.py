@@ -1,6 +1,7 @@
 """A cell holds the newest whole value, whoever writes, dies or looks when."""
 
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -60,8 +61,8 @@ def test_no_reader_sees_half_a_value(path):
         "    value = reader.read()\n"
         "    assert (value['second'] == value['first']).all(), value\n"
         "    seen.add(int(value['first']))\n"
+        "    if len(seen) == 100: print('seen', flush=True)\n"
         "    if value['first'] < 0: break\n"
-        "print(len(seen))\n"
     )
     root = Path(__file__).parents[2]
     with subprocess.Popen(
@@ -72,11 +73,13 @@ def test_no_reader_sees_half_a_value(path):
         text=True,
     ) as child:
         assert child.stdout.readline() == "ready\n"
-        for value in range(20_000):
+        value = 0
+        while not select.select([child.stdout], [], [], 0)[0]:  # it has seen enough, or died
+            value += 1
             write(writer, value)
         write(writer, -1)
-        out, _ = child.communicate(timeout=60)
-    assert child.returncode == 0 and int(out) > 2
+        child.wait(60)
+    assert child.returncode == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"x" * 8032, b"x" * (HEADER.itemsize + 8008)])

@@ -209,16 +209,25 @@ def test_the_open_gate_clips_like_the_official_environment(
     assert sent[:3] == [0.0, 1.0, 0.0]
 
 
-def test_a_policy_of_nan_scores_nothing_and_is_told(
+def test_a_policy_that_begins_with_nan_is_refused(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for evaluator in (make(task="hold"), make(env=P1)):
+        wishing(evaluator, monkeypatch, float("nan"))
+        with pytest.raises(ContractError, match=r"onnx: it can't be armed: the policy, tried"):
+            evaluator.episode(0)
+
+
+def test_a_policy_that_comes_to_nan_scores_no_more_and_is_told(
     make: Make, short: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evaluator = make(task="hold")
-    wishing(evaluator, monkeypatch, float("nan"))
+    wishing(evaluator, monkeypatch, 0.0, float("nan"))
     episode = evaluator.episode(0)
-    assert episode.solved == 0.0
+    assert episode.solved == 0.1  # the step before
     figures = summary(evaluator.asked, [episode], evaluator.policy)
     assert figures["gate"]["command_not_finite"] == 1
-    assert figures["score_mean"] == figures["score_mean_gate_open"] == 0.0
+    assert figures["score_mean"] == 0.1
     msgspec.json.encode(figures)
 
 
