@@ -4,12 +4,14 @@ What is measured is what a device would have been told: the follower ``probe`` s
 driver's place and writes it down.
 """
 
+from __future__ import annotations
+
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import typer
@@ -18,7 +20,9 @@ from rich.table import Table
 
 from controller.errors import MyoloopError
 from controller.supervisor.states import State
-from hil.hazard_bench import Bench
+
+if TYPE_CHECKING:
+    from hil.hazard_bench import Bench
 
 SETTLE_S: Final = 0.6
 GONE: Final = "GONE"
@@ -172,6 +176,8 @@ def hazards(
     Exit code 1 when a command left the limits, the hand did not come to rest, or the daemon
     is not where docs/safety.md promises.
     """
+    from hil.hazard_bench import Bench  # LSL, which the help can do without
+
     chosen = [hazard for hazard in HAZARDS if only in hazard.name]
     if not chosen:
         names = "; ".join(hazard.name for hazard in HAZARDS)
