@@ -1,5 +1,6 @@
 """The demo's operator: arms through the control port, as a person would, and has an E-STOP key."""
 
+import os
 import select
 import sys
 import termios
@@ -16,6 +17,7 @@ from controller.supervisor.judge import ENGAGED
 from controller.supervisor.states import State
 
 KEYS: Final[dict[str, Verb]] = {"e": "estop", " ": "estop", "r": "reset", "d": "disarm"}
+MAX_KEYS: Final = 100
 HINT: Final = "E or space: E-STOP   R: reset   D: disarm   Ctrl-C: end"
 
 
@@ -34,13 +36,10 @@ class Keys:
 
     def pressed(self) -> str:
         """The keys pressed since the last call."""
-        found = ""
-        while self.live and select.select([sys.stdin], [], [], 0)[0]:
-            key = sys.stdin.read(1)
-            if not key:
-                break
-            found += key
-        return found.lower()
+        if not self.live or not select.select([sys.stdin], [], [], 0)[0]:
+            return ""
+        # past Python's buffer, which would keep a key from the next select
+        return os.read(sys.stdin.fileno(), MAX_KEYS).decode(errors="replace").lower()
 
     def __exit__(
         self,

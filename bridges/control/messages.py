@@ -57,7 +57,8 @@ def decode_request(frame: bytes) -> Request:
     try:
         request = _requests.decode(frame)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise MyoloopError(f"not a request: {error}") from None
+        why = str(error).encode("unicode_escape").decode()  # it quotes what came: one line
+        raise MyoloopError(f"not a request: {why}") from None
     if request.version != VERSION:
         raise MyoloopError(f"version {request.version}; this daemon speaks {VERSION}")
     return request

@@ -8,18 +8,29 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 
+from bridges.control.client import Client
+from bridges.control.messages import Reply, Verb
 from bridges.lsl import create
+from bridges.lsl_api import local_clock_s
 from bridges.lsl_inlet import LslIntention
 from bridges.lsl_outlet import IntentionOutlet
+from controller import rundir
+from controller.board import BoardReader
+from controller.errors import HostError
 from controller.messages import Intention
 from controller.skills.baoding import CHANNELS
+from controller.supervisor.states import State
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 20.0
+START_S = 30.0  # of a daemon, on a machine that is busy
 
 SENDER = """
 import json, sys, time
@@ -147,3 +158,101 @@ def _read_until():
 @pytest.fixture(name="kill")
 def _kill():
     return kill
+
+
+class Run:
+    """A daemon under test, fed by the outlet of this process."""
+
+    def __init__(self, process, outlet, name: str, report: Path) -> None:
+        self.process, self.name = process, name
+        self._outlet, self._report = outlet, report
+        self._board = rundir.root() / name / "board"
+
+    def feed(self, rotation: float, engage: float, until: Callable[[np.void], bool], ahead_s=0.0):
+        """Send 100 samples a second until a tick of the board is as wanted."""
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            self._outlet.push((rotation,), engage, local_clock_s() + ahead_s)
+            record = self.newest()
+            if record is not None and until(record):
+                return record
+            time.sleep(0.01)
+        raise AssertionError(f"not within {START_S} s; the last state was {record}")
+
+    def newest(self):
+        with suppress(HostError):  # not there yet, or no more
+            reader = BoardReader(self._board)
+            return reader.read(reader.newest)
+        return None
+
+    def ask(self, verb: Verb, text: str = "", engage: float = 0.0, key: str = "") -> Reply:
+        """Over the control port, while the stream goes on."""
+        self.feed(0.0, engage, lambda record: record["fresh"])
+        replies: list[Reply | None] = []
+
+        def answered(_record) -> bool:
+            replies.append(client.answer())
+            return replies[-1] is not None
+
+        with Client.of(self.name, key) as client:
+            client.send(verb, text)
+            self.feed(0.0, engage, answered)
+        return replies[-1]
+
+    def work(self) -> None:
+        """Armed, then the dead-man high, until the hand works."""
+        deadline = time.monotonic() + START_S
+        while not (reply := self.ask("arm")).ok:
+            assert time.monotonic() < deadline, reply.message
+        self.feed(0.0, 1.0, self.is_in(State.ACTIVE))
+
+    def end(self) -> dict:
+        """Ask it to stop; its report."""
+        self.process.send_signal(signal.SIGTERM)
+        printed, _ = self.process.communicate(timeout=START_S)
+        assert self.process.returncode == 0, printed
+        return json.loads(self._report.read_text())
+
+    @staticmethod
+    def is_in(state: State) -> Callable[[np.void], bool]:
+        return lambda record: record["state"] == state
+
+    @staticmethod
+    def at_rest(record: np.void) -> bool:
+        return record["state"] == State.DISARMED and not record["excitation"].any()
+
+
+@pytest.fixture
+def session_file(tmp_path: Path, lsl_session: str, source_id: str) -> Callable[..., Path]:
+    def write(**changes) -> Path:
+        plain = yaml.safe_load((ROOT / "configs/baoding.yaml").read_text())
+        plain["policy"] = str(ROOT / "policies/baoding.onnx")
+        plain["safety"] = str(ROOT / "configs/safety.yaml")
+        plain["name"] = source_id
+        plain["source"]["options"] = {"source_id": source_id, "session": lsl_session}
+        path = tmp_path / "session.yaml"
+        path.write_text(yaml.safe_dump({**plain, **changes}))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def make_run(
+    start, make_outlet, session_file, source_id: str, tmp_path: Path
+) -> Callable[..., Run]:
+    """Starts a daemon; keywords change its session."""
+
+    def make(**changes) -> Run:
+        report = tmp_path / "report.json"
+        outlet = make_outlet()
+        options = ["--report", str(report)]
+        process = start("-m", "controller.cli", "run", str(session_file(**changes)), *options)
+        return Run(process, outlet, source_id, report)
+
+    return make
+
+
+@pytest.fixture
+def run(make_run) -> Run:
+    return make_run()

@@ -1,102 +1,15 @@
 """``myoloop run`` as a user runs it: a live stream, good and bad, and what comes of it."""
 
-import json
 import math
-import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-import yaml
 
-from bridges.control.client import Client
-from bridges.lsl_api import local_clock_s
-from controller import rundir
-from controller.board import BoardReader
 from controller.supervisor.states import State
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0
-
-
-class Run:
-    """A daemon under test, fed by the outlet of this process."""
-
-    def __init__(self, process, outlet, name: str, report: Path) -> None:
-        self.process, self.name = process, name
-        self._outlet, self._report = outlet, report
-        self._board = rundir.root() / name / "board"
-
-    def feed(self, rotation: float, engage: float, until: Callable[[np.void], bool], ahead_s=0.0):
-        """Send 100 samples a second until a tick of the board is as wanted."""
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            self._outlet.push((rotation,), engage, local_clock_s() + ahead_s)
-            record = self.newest()
-            if record is not None and until(record):
-                return record
-            time.sleep(0.01)
-        raise AssertionError(f"not within {PATIENCE_S} s; the last state was {record}")
-
-    def newest(self):
-        if not self._board.exists():
-            return None
-        reader = BoardReader(self._board)
-        return reader.read(reader.newest)
-
-    def ask(self, verb, text=""):
-        """Over the control port, while the stream goes on with the dead-man low."""
-        self.feed(0.0, 0.0, lambda record: record["fresh"])
-        with Client.of(self.name) as client:
-            return client.ask(verb, text)
-
-    def work(self) -> None:
-        """Armed, then the dead-man high, until the hand works."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not (reply := self.ask("arm")).ok:
-            assert time.monotonic() < deadline, reply.message
-        self.feed(0.0, 1.0, is_in(State.ACTIVE))
-
-    def end(self) -> dict:
-        """Ask it to stop; its report."""
-        self.process.send_signal(signal.SIGTERM)
-        printed, _ = self.process.communicate(timeout=PATIENCE_S)
-        assert self.process.returncode == 0, printed
-        return json.loads(self._report.read_text())
-
-
-def is_in(state: State) -> Callable[[np.void], bool]:
-    return lambda record: record["state"] == state
-
-
-def at_rest(record) -> bool:
-    return record["state"] == State.DISARMED and not record["excitation"].any()
-
-
-@pytest.fixture
-def session_file(tmp_path: Path, lsl_session: str, source_id: str) -> Callable[..., Path]:
-    def write(**changes) -> Path:
-        plain = yaml.safe_load((ROOT / "configs/baoding.yaml").read_text())
-        plain["policy"] = str(ROOT / "policies/baoding.onnx")
-        plain["safety"] = str(ROOT / "configs/safety.yaml")
-        plain["name"] = source_id
-        plain["source"]["options"] = {"source_id": source_id, "session": lsl_session}
-        path = tmp_path / "session.yaml"
-        path.write_text(yaml.safe_dump({**plain, **changes}))
-        return path
-
-    return write
-
-
-@pytest.fixture
-def run(start, make_outlet, session_file, source_id: str, tmp_path: Path) -> Run:
-    report = tmp_path / "report.json"
-    outlet = make_outlet()
-    options = ["--report", str(report)]
-    process = start("-m", "controller.cli", "run", str(session_file()), *options)
-    return Run(process, outlet, source_id, report)
 
 
 def test_nothing_moves_before_it_is_armed(run):
@@ -113,26 +26,26 @@ def test_nothing_moves_before_it_is_armed(run):
 )
 def test_a_wrong_value_relaxes_the_hand_for_a_counted_reason(run, rotation, reason):
     run.work()
-    run.feed(rotation, 1.0, at_rest)
-    run.feed(0.0, 1.0, at_rest)  # good values again: still at rest
+    run.feed(rotation, 1.0, run.at_rest)
+    run.feed(0.0, 1.0, run.at_rest)  # good values again: still at rest
     time.sleep(0.2)
-    assert at_rest(run.newest())
+    assert run.at_rest(run.newest())
     run.work()
     assert run.end()["gate"][reason] >= 1
 
 
 def test_a_stamp_from_the_future_relaxes_the_hand(run):
     run.work()
-    run.feed(0.0, 1.0, at_rest, ahead_s=0.5)
+    run.feed(0.0, 1.0, run.at_rest, ahead_s=0.5)
     assert run.end()["gate"]["intention_fault"] >= 1
 
 
 def test_silence_holds_then_relaxes_and_the_task_is_put_back(run):
     run.work()
     deadline = time.monotonic() + PATIENCE_S
-    while not at_rest(run.newest()) and time.monotonic() < deadline:
+    while not run.at_rest(run.newest()) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert at_rest(run.newest())
+    assert run.at_rest(run.newest())
     run.feed(0.0, 1.0, lambda record: record["age_s"] < 0.1)
     assert run.newest()["state"] == State.DISARMED  # it does not move again by itself
     run.work()
