@@ -3,7 +3,7 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: setup demo test train system
+.PHONY: setup demo test train proof system
 .NOTPARALLEL:
 
 setup: .venv/has-hand .venv/has-dev
@@ -17,6 +17,14 @@ test: .venv/has-hand .venv/has-train .venv/has-dev
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/pytest
+
+# Hours are allowed here; docs/safety.md says what it proves.
+proof: .venv/has-hand .venv/has-train .venv/has-dev .venv/has-proof
+	.venv/bin/pytest tests/controller/supervisor --cov=controller.supervisor --cov-branch \
+		--cov-report=term-missing --cov-fail-under=100
+	rm -rf mutants
+	.venv/bin/mutmut run --max-children 2 > /dev/null
+	@! .venv/bin/mutmut results | grep -v ": killed"
 
 train: .venv/has-hand .venv/has-train
 	.venv/bin/myoloop train configs/curriculum/baoding.yaml --resume

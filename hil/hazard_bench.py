@@ -200,7 +200,7 @@ class Bench:
                 found.extend([reply] if reply else [])
                 return bool(found)
 
-            if not self._play_until(answered, PATIENCE_S):
+            if not self.play_until(answered, PATIENCE_S):
                 raise MyoloopError(f"{verb}: no answer")
         return found[0]
 
@@ -212,9 +212,10 @@ class Bench:
 
     def play(self, seconds: float) -> None:
         """Let the decoder go on, and the operator hold on."""
-        self._play_until(lambda: False, seconds)
+        self.play_until(lambda: False, seconds)
 
-    def _play_until(self, done: Callable[[], bool], seconds: float) -> bool:
+    def play_until(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Go on until something is so, at most so long; whether it is."""
         deadline, hold_s = time.monotonic() + seconds, 0.0
         while time.monotonic() < deadline:
             self._push()
@@ -254,7 +255,7 @@ class Bench:
         self._first_tick = self._board.newest
         self._engage = 1.0
         active = lambda: self.state == State.ACTIVE.name  # noqa: E731  (read again and again)
-        if not self._play_until(active, PATIENCE_S):
+        if not self.play_until(active, PATIENCE_S):
             raise MyoloopError(f"the daemon does not work: it is {self.state} ({self.note})")
         self.play(WORK_S)
 
@@ -264,7 +265,7 @@ class Bench:
 
     def watch_rest(self) -> None:
         """Go on until the device rests, or far longer than is promised."""
-        self._play_until(lambda: self.time_to_rest_ms() is not None, REST_S)
+        self.play_until(lambda: self.time_to_rest_ms() is not None, REST_S)
 
     def _entries(self) -> NDArray[np.void]:
         whole = self._log.stat().st_size // ENTRY.itemsize

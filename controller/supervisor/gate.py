@@ -54,18 +54,13 @@ class Gate:
             return Reason.COMMAND_SHAPE
         if not np.isfinite(wished).all():
             return Reason.COMMAND_NOT_FINITE
-        reasons = Reason(0)
         inside = np.minimum(np.maximum(wished, 0.0), 1.0)
-        if _apart(inside, wished):
-            reasons |= Reason.RANGE
-        reasons |= self._step(inside)
-        return reasons
+        reasons = Reason.RANGE if _apart(inside, wished) else Reason(0)
+        return reasons | self._step(inside)
 
     def _step(self, inside: Excitation) -> Reason:
-        reasons = Reason(0)
         under = np.minimum(inside, self._ceiling)
-        if _apart(under, inside):
-            reasons |= Reason.CEILING
+        reasons = Reason.CEILING if _apart(under, inside) else Reason(0)
         slewed = np.minimum(np.maximum(under, self.sent - self._slew), self.sent + self._slew)
         if _apart(slewed, under):
             reasons |= Reason.SLEW

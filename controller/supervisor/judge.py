@@ -16,7 +16,7 @@ from controller.supervisor.states import Missing, Reason
 ENGAGED: Final = 0.5
 RANGE_TOLERANCE: Final = 0.01  # share of a channel's span: float32 rounding, not a wrong unit
 AT_REST_ACTIVATION: Final = 0.05
-NS: Final = 1e9
+MS: Final = 1_000_000  # ns
 MEASURED: Final = tuple(one.name for one in fields(Feedback) if one.name not in ("time_s", "age_s"))
 
 
@@ -62,9 +62,7 @@ class Judge:
 
     def intention(self, intention: Intention) -> Reason:
         """Everything about an intention that demands a relaxed hand."""
-        reasons = Reason(0)
-        if not intention.engage >= ENGAGED:  # NaN is not engaged
-            reasons |= Reason.DISENGAGED
+        reasons = Reason(0) if intention.engage >= ENGAGED else Reason.DISENGAGED  # so is NaN
         if intention.fault:
             reasons |= Reason.INTENTION_FAULT
         if not self._valid(intention):
@@ -85,9 +83,8 @@ class Judge:
         """What is wrong with the hand, or with what is known of it."""
         if not all(np.isfinite(getattr(feedback, name)).all() for name in MEASURED):
             return Reason.FEEDBACK_NOT_FINITE
-        reasons = Reason(0)
-        if not -self._feedback_s <= feedback.age_s <= self._feedback_s:  # NaN is stale
-            reasons |= Reason.FEEDBACK_STALE
+        fresh = -self._feedback_s <= feedback.age_s <= self._feedback_s  # NaN is not
+        reasons = Reason(0) if fresh else Reason.FEEDBACK_STALE
         angles = feedback.joint_pos
         if (angles < self._joint_low).any() or (angles > self._joint_high).any():
             reasons |= Reason.JOINT_ANGLE
@@ -100,7 +97,7 @@ class Judge:
         reasons, self.trouble = Reason(0), ""
         self._missed_in_row = self._missed_in_row + machine.missed if machine.missed else 0
         if self._missed_in_row > self._limits.deadlines_missed_in_row_max:
-            reasons |= Reason.DEADLINES
+            reasons = Reason.DEADLINES
             self.trouble = f"{self._missed_in_row} deadlines missed in a row"
         if machine.attendant_wanted and not machine.orders.attended:
             reasons |= Reason.ATTENDANT_LOST
@@ -115,7 +112,7 @@ class Judge:
         if health.state is not FollowerState.READY:
             return health.reason or health.state.name.lower()
         silent_ns = now_ns - health.beat_ns
-        return f"silent for {silent_ns / 1e6:.0f} ms" if silent_ns > self._follower_ns else ""
+        return f"silent for {silent_ns // MS} ms" if silent_ns > self._follower_ns else ""
 
 
 _MISSING: Final = {

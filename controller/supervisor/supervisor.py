@@ -54,7 +54,7 @@ class Supervisor:
         intention: Intention,
         feedback: Feedback,
         machine: Machine,
-        policy_fits: bool = True,
+        policy_fits: bool,
     ) -> State:
         """Judge this tick's inputs and move between the states.
 
@@ -133,7 +133,7 @@ class Supervisor:
             self._relax(violations, self._detail(violations, intention))
         elif late:
             self.state = State.HOLD
-            self._reasons |= Reason.INTENTION_HOLD
+            self._reasons = Reason.INTENTION_HOLD
         else:
             self.state = State.ACTIVE
 
@@ -143,24 +143,24 @@ class Supervisor:
         elif self.gate.resting:
             self.state = State.DISARMED
         else:
-            self._reasons |= violations | self._cause
+            self._reasons = violations | self._cause
 
     def _judge_fault(self, order: Order) -> None:
         if Order.RESET in order and self.gate.resting:
             self.state, self._cause, self.note = State.DISARMED, Reason(0), ""
         else:
-            self._reasons |= self._cause
+            self._reasons = self._cause
 
     # --- ways to rest --------------------------------------------------------------
 
-    def _relax(self, reasons: Reason, detail: str) -> None:
+    def _relax(self, reasons: Reason, detail: str = "") -> None:
         """Begin the ramp; what caused it is the reason of each of its ticks."""
         self.state, self._entered = State.RELAXING, True
         self._reasons |= reasons
         self._cause = self._reasons
         self._say(reasons, detail)
 
-    def _latch(self, reasons: Reason, detail: str) -> None:
+    def _latch(self, reasons: Reason, detail: str = "") -> None:
         self.state, self._entered = State.FAULT, True
         self._cause |= reasons
         self._reasons |= self._cause
@@ -207,9 +207,9 @@ class Supervisor:
         reasons = self.gate.weigh(wished)
         self._reasons |= reasons
         if reasons & self._latching:
-            self._latch(reasons, "")
+            self._latch(reasons)
         elif reasons & ~self._tolerated:
-            self._relax(reasons, "")
+            self._relax(reasons)
 
     def _command(self, count: bool) -> MuscleCommand:
         """The newest command; a fault at rest withholds nothing and is not counted on."""

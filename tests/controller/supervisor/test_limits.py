@@ -172,3 +172,7 @@ def test_the_hash_is_of_the_values():
     assert Limits().sha256 == Limits(slew_per_s=20.0).sha256
     assert len({Limits().sha256, Limits(slew_per_s=19.0).sha256}) == 2
     assert len(Limits().sha256) == 64
+
+
+def test_holding_and_relaxing_may_begin_together(limits):
+    assert limits(intention_hold_ms=80, intention_stale_ms=80).intention_stale_ms == 80

@@ -17,7 +17,15 @@ from controller.orders import Orders
 from controller.skills.skill import Channel
 from controller.supervisor.judge import Machine
 from controller.supervisor.limits import BUILT_IN, Action, Limits
-from controller.supervisor.states import WHAT_IS_MISSING, Missing, Order, Reason, State, names
+from controller.supervisor.states import (
+    WHAT_IS_MISSING,
+    Missing,
+    Order,
+    Reason,
+    State,
+    names,
+    reasons,
+)
 from controller.supervisor.supervisor import Supervisor
 
 N = len(MUSCLES)
@@ -280,6 +288,30 @@ def test_several_things_missing_are_all_said():
     ]
 
 
+def test_what_is_missing_is_said_until_the_next_arming():
+    rig = Rig()
+    rig.tick(GO, machine=ARM)
+    for _ in range(5):
+        rig.tick(LET_GO)
+        assert rig.missing == ["engage_low"]
+    rig.tick(LET_GO, machine=ESTOP)
+    rig.tick(LET_GO, machine=ARM)
+    assert rig.missing == ["state"] and rig.state is State.FAULT
+
+
+def test_an_end_that_was_asked_for_hides_nothing_that_is_missing():
+    rig = Rig()
+    rig.tick(GO, machine=ordered(Order.ARM, stopping=True))
+    assert rig.missing == ["state", "engage_low"]
+
+
+def test_an_arming_that_took_too_long_hides_nothing_that_is_missing():
+    rig = Rig(arm_within_s=PERIOD_S).arm()
+    rig.tick(LET_GO)
+    rig.tick(intend(engage=0.0, age_s=0.4))
+    assert rig.missing == ["intention_stale", "engage_in_time"]
+
+
 def test_a_hand_that_still_ramps_down_is_not_at_rest():
     rig = Rig().work()
     rig.tick(LET_GO)
@@ -407,6 +439,48 @@ def test_the_note_says_why():
     assert rig.supervisor.note == "disengaged"
 
 
+def test_the_note_names_each_of_several_reasons_and_nothing_else():
+    rig = Rig().work()
+    rig.tick(intend(engage=0.0, age_s=0.4))
+    assert rig.supervisor.note == "disengaged, intention stale"
+    rig = Rig().work()
+    rig.tick(wish=np.full(N, np.nan))
+    assert rig.supervisor.note == "command not finite"
+    rig = Rig(actions={"range": "latch"}).work()
+    rig.tick(wish=np.full(N, 1.5))
+    assert rig.supervisor.note == "range, total"
+    rig = Rig().arm()
+    rig.tick(intend(1e6, engage=0.0, age_s=0.4))
+    assert rig.supervisor.note == "arming withdrawn: intention_stale, intention_invalid"
+
+
+def test_the_note_of_a_fault_while_ramping_down_names_the_culprit():
+    rig = Rig().work()
+    rig.tick(LET_GO)
+    rig.tick(GO, machine=FAULTS["follower faulty"][0])
+    assert rig.supervisor.note == "follower: follower hand: unplugged"
+    rig = Rig(actions={"intention_fault": "latch"}).work()
+    rig.tick(LET_GO)
+    rig.tick(intend(fault="lost"))
+    assert rig.supervisor.note == "intention fault: lost"
+
+
+def test_a_late_intention_is_told_beside_what_else_is_wrong():
+    for wish, limits, state in (
+        (np.full(N, np.nan), {}, State.RELAXING),
+        (np.full(N, np.nan), {"actions": {"command_not_finite": "latch"}}, State.FAULT),
+    ):
+        seen = Rig(**limits).work().tick(LATE, wish)
+        assert seen.state is state
+        assert seen.reasons == Reason.INTENTION_HOLD | Reason.COMMAND_NOT_FINITE
+
+
+@pytest.mark.parametrize("machine", [Machine(stopping=True), DISARM])
+def test_an_order_to_rest_hides_no_fault(machine):
+    rig = Rig().work()
+    assert rig.tick(machine=machine, hand=NAN_HAND).state is State.FAULT
+
+
 def test_letting_go_for_one_tick_while_ramping_down_starts_nothing():
     rig = Rig().work()
     for intention in [LET_GO, GO, LET_GO, *[GO] * 30]:
@@ -427,6 +501,17 @@ def test_revoked_from_nothing_is_relaxed_at_once():
     seen = rig.tick(LET_GO)
     assert seen.relaxed and seen.state is State.RELAXING
     assert rig.tick(LET_GO).state is State.DISARMED
+    assert rig.report() == {"disengaged": 1}
+
+
+def test_what_ends_work_at_rest_is_counted():
+    rig = Rig().arm()
+    rig.tick(GO, np.full(N, np.nan))
+    assert rig.report() == {"command_not_finite": 1}
+    rig = Rig().work(ZERO)
+    for _ in range(5):
+        rig.tick(GO, machine=ESTOP if rig.state is State.ACTIVE else QUIET)
+    assert rig.report() == {"estop": 1}
 
 
 def test_working_at_zero_is_not_the_relaxed_hand():
@@ -500,6 +585,9 @@ def test_the_note_of_a_fault_names_the_culprit():
     rig = Rig().work()
     rig.tick(GO, machine=FAULTS["follower ended"][0])
     assert rig.supervisor.note == "follower: follower hand: ended"
+    rig = Rig().work()
+    rig.tick(GO, machine=Machine(1000 * MS, followers=ready(silent_ms=300)))
+    assert rig.supervisor.note == "follower: follower hand: silent for 300 ms"
     rig = Rig().work()
     rig.tick(GO, machine=FAULTS["attendant lost"][0])
     assert rig.supervisor.note == "attendant lost: no dead-man client holds on"
@@ -979,6 +1067,11 @@ def test_several_reasons_are_counted_each():
     ]
     assert names(Reason(seen.reasons)) == expected
     assert rig.report() == dict.fromkeys(expected, 1)
+
+
+def test_reasons_of_a_record_in_words():
+    assert reasons(np.int64(Reason.ESTOP | Reason.SLEW)) == ["estop", "slew"]
+    assert reasons(0) == []
 
 
 def test_every_word_has_a_bit_of_its_own():
