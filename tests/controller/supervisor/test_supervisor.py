@@ -1074,6 +1074,18 @@ def test_reasons_of_a_record_in_words():
     assert reasons(0) == []
 
 
+def test_everything_wrong_with_hand_and_machine_is_told_at_once():
+    bad = replace(HAND, age_s=1.0, joint_pos=np.full(23, 9.0), joint_vel=np.full(23, 99.0))
+    machine = Machine(
+        1000 * MS, 99, followers=ready(state=FollowerState.FAULT), attendant_wanted=True
+    )
+    seen = Rig().work().tick(machine=machine, hand=bad)
+    assert names(Reason(seen.reasons)) == [
+        *("feedback_stale", "joint_angle", "joint_speed"),
+        *("deadlines", "follower", "attendant_lost"),
+    ]
+
+
 def test_every_word_has_a_bit_of_its_own():
     for kind in (Reason, Missing, Order):
         bits = [int(one) for one in kind]
