@@ -43,6 +43,7 @@ def demo(
         bool, typer.Option("--headless", help="Open no window; the terminal is enough.")
     ] = False,
     report: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Record every tick: a new FILE.mcap.")] = None,
     render: Annotated[
         Path | None, typer.Option(help="Write what was seen, as .gif or .mp4.")
     ] = None,
@@ -60,7 +61,7 @@ def demo(
 
         check_target(render)
     with tempfile.TemporaryDirectory(prefix="myoloop-demo-") as folder:
-        stage = Stage(Path(folder), seconds)
+        stage = Stage(Path(folder), seconds, record)
         try:
             records = stage.play(keep=render is not None, window=not headless)
         finally:
@@ -78,8 +79,8 @@ def demo(
 class Stage:
     """The processes of one demo; ``end`` leaves none behind."""
 
-    def __init__(self, folder: Path, seconds: float | None) -> None:
-        self._folder, self._seconds = folder, seconds
+    def __init__(self, folder: Path, seconds: float | None, record: Path | None = None) -> None:
+        self._folder, self._seconds, self._record = folder, seconds, record
         self._session_file = folder / "session.yaml"
         self._report = folder / "report.json"
         self._lsl = f"myoloop-demo-{uuid.uuid4()}"  # two demos on a host do not meet
@@ -120,6 +121,7 @@ class Stage:
         daemon = self._start(
             *("controller.cli", "run", str(self._session_file)),
             *("--report", str(self._report), *limit),
+            *(("--record", str(self._record)) if self._record else ()),
         )
         reader = self._wait_for_board(daemon)
         if window and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):

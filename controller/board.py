@@ -50,6 +50,7 @@ RECORD: Final = np.dtype(
         # the supervisor
         ("state", np.int64),  # states.State
         ("reasons", np.int64),  # bit set of states.Reason: why the command is not the wish
+        ("violations", np.int64),  # bit set of states.Reason: what inputs and machine broke now
         ("missing", np.int64),  # bit set of states.Missing: what the last arming lacked
         ("arming", np.int64),  # number of armings so far; a driver that let go waits for the next
         ("ttl_ns", np.int64),  # a command older than this may not be applied

@@ -1,6 +1,7 @@
 """``myoloop run``: one session at a fixed rate, from the first handshake to the report."""
 
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -24,11 +25,12 @@ from controller.names import JOINTS, MUSCLES
 from controller.orders import OrderReader
 from controller.policy import OnnxPolicy, check_fit, load
 from controller.ports import PlantInfo
+from controller.processor import processor
 from controller.publisher import Publisher
 from controller.realtime import scheduled
 from controller.report import Ledger, write_json
 from controller.rundir import RunFolder
-from controller.session import Session, load_session
+from controller.session import FollowerSettings, Session, load_session
 from controller.shadow import Shadow
 from controller.supervisor.judge import Machine
 from controller.supervisor.limits import load_limits
@@ -38,6 +40,7 @@ from controller.systemd import Notifier
 
 BREAK_OFF_S: Final = 1.0  # the longest ramp takes 0.3 s
 CONTROL: Final = "control"
+RECORDER: Final = "recorder"
 
 
 def run(
@@ -46,6 +49,7 @@ def run(
         float | None, typer.Option(min=0.1, help="Relax and end after this time.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Record every tick: a new FILE.mcap.")] = None,
 ) -> None:
     """Run the controller: intention in, muscle commands out, at a fixed rate.
 
@@ -55,6 +59,8 @@ def run(
     """
     config = data.find(str(config), Path.cwd())
     session = load_session(config)
+    if record:
+        session = with_follower(session, RECORDER, {"file": str(record.absolute())})
     check_writable(report)
     daemon = Daemon(session, config)
     try:
@@ -62,8 +68,21 @@ def run(
     finally:
         daemon.close()
     write_json(result, report)
+    if record:
+        write_page(record)
     if result["fault"]:
         raise PlantError(f"the loop stopped and the hand was relaxed: {result['fault']}")
+
+
+def with_follower(session: Session, use: str, options: dict[str, Any]) -> Session:
+    """The session with one more process beside the loop."""
+    one = FollowerSettings(use=use, options=options)
+    return msgspec.structs.replace(session, followers=[*session.followers, one])
+
+
+def write_page(record: Path) -> None:
+    """Have the report's page made, beside the recording."""
+    subprocess.run([sys.executable, "-m", "controller.cli", "report", str(record)], check=False)
 
 
 def check_writable(path: Path | None) -> None:
@@ -258,6 +277,7 @@ class Daemon:
             "channels": [channel.label for channel in self._skill.CHANNELS],
             "policy": _about_policy(self.policy),
             "safety": {"sha256": self._limits.sha256, **msgspec.to_builtins(self._limits)},
+            "processor": processor(),
             "versions": {
                 "python": ".".join(map(str, sys.version_info[:3])),
                 **{name: version(name) for name in ("myoloop", "numpy", "onnxruntime")},
@@ -278,6 +298,7 @@ class Daemon:
             "stale_ticks": supervisor.stale_ticks,
             "gate": supervisor.report(),
             "armings": supervisor.arming,
+            "followers": {one.info.name: _about_follower(one) for one in self.followers},
             "task": self.ledger.task(),
             "policy": _about_policy(cast(OnnxPolicy, self.loop.policy)),
             "safety_sha256": self._limits.sha256,
@@ -288,6 +309,11 @@ class Daemon:
     def close(self) -> None:
         """Let followers, board, source, plant and the session's name go, in this order."""
         self._undo.close()
+
+
+def _about_follower(follower: Follower) -> dict[str, str]:
+    health = follower.health()
+    return {"state": health.state.name, "reason": health.reason}
 
 
 def _about_policy(policy: OnnxPolicy) -> dict[str, Any]:

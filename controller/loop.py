@@ -194,8 +194,10 @@ class Loop:
         return state, feedback
 
     def _policy_fits(self, feedback: Feedback) -> bool:
-        """Try the policy on the hand as it is; its memory is cleared before it works."""
-        return tried(self.policy, self._observation, feedback, self._goal, self._obs)
+        """Try the policy on the hand as it is; nothing of it stays in its memory."""
+        fits = tried(self.policy, self._observation, feedback, self._goal, self._obs)
+        self.policy.reset()
+        return fits
 
     def _wish(self, intention: Intention, feedback: Feedback, state: State) -> Excitation:
         """Ask the policy at its own rate; in between its last wish stands."""

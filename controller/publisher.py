@@ -49,6 +49,7 @@ class Publisher:
         """Show the tick; called before the plant is written."""
         record, supervisor = self._board.record, self._supervisor
         record["state"], record["reasons"] = tick.state, tick.command.reasons
+        record["violations"] = supervisor.violations
         record["missing"], record["arming"] = supervisor.missing, supervisor.arming
         record["ttl_ns"], record["taken"] = self._ttl_ns, self._taken
         record["note"] = supervisor.note.encode()[:TEXT]

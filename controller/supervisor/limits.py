@@ -105,7 +105,10 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     def ceilings(self) -> Excitation:
         """Ceiling of each muscle's excitation, (39,)."""
         return np.array(
-            [min(self.excitation_max, self.excitation_max_of.get(m, 1.0)) for m in MUSCLES],
+            [
+                min(self.excitation_max, self.excitation_max_of.get(m, self.excitation_max))
+                for m in MUSCLES
+            ],
             np.float32,
         )
 

@@ -21,6 +21,7 @@ class Supervisor:
         limits: what it holds everything against.
         state: where it is.
         arming: number of armings so far.
+        violations: what this tick's inputs and the machine broke, whatever the state.
         missing: what the last arming lacked, or what ended it.
         note: the newest trouble, in words.
         counts: ticks by reason.
@@ -31,6 +32,7 @@ class Supervisor:
         self.limits = limits
         self.state = State.DISARMED
         self.arming = 0
+        self.violations = Reason(0)
         self.missing = Missing(0)
         self.note = ""
         self.counts = dict.fromkeys(Reason, 0)
@@ -40,7 +42,7 @@ class Supervisor:
         self._latching = limits.reasons_for(Action.LATCH)
         self._tolerated = limits.reasons_for(Action.LIMIT)
         self._arming_ticks = round(limits.arm_within_s / period_s)
-        self._armed_ticks = 0
+        self._armed_ticks: int  # counted from an arming on
         self._reasons = self._cause = Reason(0)
         self._entered = False  # RELAXING or FAULT began at this tick
 
@@ -77,7 +79,7 @@ class Supervisor:
             violations |= Reason.STOPPING
         if Order.DISARM in order:
             violations |= Reason.DISARMED
-        self._reasons = Reason(0)
+        self.violations, self._reasons = violations, Reason(0)
         if Order.ARM in order:
             self.missing = Missing.STATE  # unless it is granted below
         if Order.ESTOP in order:
@@ -111,7 +113,7 @@ class Supervisor:
         if violations & (Reason.STOPPING | Reason.DISARMED):
             self.missing |= Missing.STATE
         if not self.missing:
-            self.state, self._armed_ticks = State.ARMING, 0
+            self.state, self._armed_ticks, self.note = State.ARMING, 0, ""
             self.arming += 1
 
     def _judge_arming(self, violations: Reason, late: bool) -> None:

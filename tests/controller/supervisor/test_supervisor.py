@@ -127,6 +127,13 @@ def around(value: float, span: float = 1e-3, count: int = 101) -> list[float]:
 # --- off by default ---------------------------------------------------------------------
 
 
+def test_it_starts_with_nothing_to_say():
+    limits = Limits()
+    supervisor = Supervisor(limits, (ROTATION,), PERIOD_S)
+    assert supervisor.limits is limits and supervisor.state is State.DISARMED
+    assert (supervisor.missing, supervisor.violations, supervisor.note) == (0, 0, "")
+
+
 def test_it_starts_disarmed_and_never_arms_itself():
     rig = Rig()
     for intention in [GO, LET_GO, GO, LATE, LET_GO] * 20:
@@ -437,6 +444,14 @@ def test_the_note_says_why():
     rig = Rig().work()
     rig.tick(LET_GO)
     assert rig.supervisor.note == "disengaged"
+
+
+def test_an_arming_leaves_old_troubles_behind():
+    rig = Rig().work()
+    rig.rest()
+    assert rig.supervisor.note == "disengaged"
+    rig.tick(LET_GO, machine=ARM)
+    assert rig.state is State.ARMING and rig.supervisor.note == ""
 
 
 def test_the_note_names_each_of_several_reasons_and_nothing_else():
@@ -1067,6 +1082,14 @@ def test_several_reasons_are_counted_each():
     ]
     assert names(Reason(seen.reasons)) == expected
     assert rig.report() == dict.fromkeys(expected, 1)
+
+
+def test_violations_are_told_at_rest_as_well():
+    rig = Rig()
+    rig.tick(intend(age_s=0.4), machine=Machine(stopping=True))
+    assert rig.supervisor.violations == Reason.INTENTION_STALE | Reason.STOPPING
+    rig.tick(GO)
+    assert rig.supervisor.violations == 0
 
 
 def test_reasons_of_a_record_in_words():
