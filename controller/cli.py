@@ -21,6 +21,8 @@ EXTRAS: Final = {
     "rsl_rl": "train",
     "tensorboard": "train",
     "tensordict": "train",
+    "sb3_contrib": "peer",
+    "stable_baselines3": "peer",
     "torch": "train",
 }
 """The extra that brings an import which the base installation lacks."""

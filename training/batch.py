@@ -97,6 +97,11 @@ class Hands:
             self._xmat,
         )
 
+    def states(self) -> Array:
+        """The whole state of all hands, (count, nstate), full physics first; a copy."""
+        states: Array = self._batch.state.copy()
+        return states
+
     def ball_spin(self) -> Array:
         """Angular velocity of both balls [rad/s], (count, 6): for the critic only."""
         spin: Array = self._qvel[:, self.layout.ball_angular].reshape(self.count, -1)
