@@ -86,6 +86,7 @@ class Layout:
         self.palm = model.body(PALM_BODY).id
         self.balls = np.array([model.body(name).id for name in BALLS])
         self.ball_geoms = np.array([model.geom(name).id for name in BALLS])
+        self.ball_bvh = model.body_bvhadr[self.balls]
         joints = [model.body(name).jntadr[0] for name in BALLS]
         self.ball_qpos = np.array([model.jnt_qposadr[j] for j in joints])
         self.ball_dof = np.array([model.jnt_dofadr[j] for j in joints])

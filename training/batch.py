@@ -6,6 +6,7 @@ fast as not refreshing at all.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import mujoco
 import numpy as np
@@ -16,6 +17,13 @@ from bridges.myohand import Layout, Start, load_model
 from controller.messages import Array, Feedback
 from controller.names import JOINTS
 from controller.skills.baoding import CONTROL_STEP_S
+
+BAD: Final = {
+    int(mujoco.mjtWarning.mjWARN_BADQPOS): "position",
+    int(mujoco.mjtWarning.mjWARN_BADQVEL): "velocity",
+    int(mujoco.mjtWarning.mjWARN_BADQACC): "acceleration",
+    int(mujoco.mjtWarning.mjWARN_BADCTRL): "excitation",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,7 @@ class Hands:
         self.layout = Layout(model)
         self.start_qpos = Start.of(model).qpos
         self._substeps = physics.substeps
+        self.what_broke = ""
         self._joint_range = model.jnt_range[: len(JOINTS)].T
         self._batch = Batch(model, count, threads, persistent=True)
         self._qpos, self._qvel = self._batch.bind("qpos"), self._batch.bind("qvel")
@@ -97,6 +106,26 @@ class Hands:
             self._xmat,
         )
 
+    def make_balls(self, mass: Array, radius: Array, friction: Array) -> None:
+        """Give each hand its own balls, as the official P2 draws them.
+
+        The balls' inertia stays: it is the least that the model's compiler allows, which
+        no ball of P2 exceeds.
+
+        Args:
+            mass: [kg], (count, 2).
+            radius: [m], (count, 2).
+            friction: sliding, spinning, rolling, (count, 2, 3).
+        """
+        balls, geoms = self.layout.balls, self.layout.ball_geoms
+        self._batch.expand("body_mass")[:, balls] = mass
+        self._batch.expand("geom_size")[:, geoms, 0] = radius
+        self._batch.expand("geom_rbound")[:, geoms] = radius
+        self._batch.expand("geom_aabb")[:, geoms, 3:] = radius[..., None]
+        self._batch.expand("bvh_aabb")[:, self.layout.ball_bvh, 3:] = radius[..., None]
+        self._batch.expand("geom_friction")[:, geoms] = friction
+        self._batch.set_const()
+
     def states(self) -> Array:
         """The whole state of all hands, (count, nstate), full physics first; a copy."""
         states: Array = self._batch.state.copy()
@@ -108,9 +137,13 @@ class Hands:
         return spin
 
     def broken(self) -> NDArray[np.bool_]:
-        """Hands whose physics became non-finite or was reset by MuJoCo since the last call."""
-        first, last = mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADCTRL
-        warned: NDArray[np.bool_] = self._batch.warning[:, first : last + 1, 1].any(axis=1)
+        """Hands whose physics became non-finite or was reset by MuJoCo since the last call.
+
+        ``what_broke`` then says in words what it was.
+        """
+        kinds = self._batch.warning[:, list(BAD), 1] > 0
         self._batch.warning[:] = 0
-        lost: NDArray[np.bool_] = warned | ~np.isfinite(self._qpos).all(axis=1)
+        lost: NDArray[np.bool_] = kinds.any(axis=1) | ~np.isfinite(self._qpos).all(axis=1)
+        named = [name for name, any_ in zip(BAD.values(), kinds.any(axis=0), strict=True) if any_]
+        self.what_broke = f"their {' and '.join(named) or 'position'} is not finite or too large"
         return lost

@@ -1,4 +1,4 @@
-"""``myoloop train``, ``export`` and ``evaluate``; heavy imports wait until they are used."""
+"""``myoloop train``, ``export``, ``evaluate``, ``analyse``; heavy imports wait until used."""
 
 import shutil
 import sys
@@ -148,3 +148,35 @@ def evaluate(
         seed=seed,
     )
     run(asked, episodes, json)
+
+
+def analyse(
+    policy: Annotated[Path, typer.Argument(help="An exported policy.")],
+    episodes: Annotated[int, typer.Option(min=12, help="Hands, each one episode of 5 s.")] = 60,
+    period: Annotated[
+        float, typer.Option(min=4.0, max=1000.0, help="Time of one turn, in seconds.")
+    ] = 20.0,
+    output: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("runs/analysis"),
+    threads: Annotated[int, typer.Option(min=1, help="Threads for the physics.")] = 2,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
+) -> None:
+    """Show what a policy learned: dimensions of movement and control, what its memory knows.
+
+    Hold, clockwise and counter-clockwise in turn; the values of the 2024 Neuron paper
+    stand beside its own. docs/analysis.md
+    """
+    import msgspec
+
+    from training.analyse import analyse as measure
+    from training.analysis_report import draw, show
+
+    found = measure(data.find(str(policy), Path.cwd()), episodes, period, threads)
+    try:
+        pictures = draw(found, output)
+    except OSError as error:
+        raise HostError(f"--output {output}: can't be written: {error.strerror}") from None
+    if json:
+        print(msgspec.json.format(msgspec.json.encode(found.figures), indent=2).decode())
+        return
+    show(found.figures)
+    print(*pictures, sep="\n")

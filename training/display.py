@@ -27,7 +27,7 @@ def show(trainer: Trainer) -> None:
                 _log(board, report)
                 if console.is_terminal:
                     live.update(_panel(trainer, report, scores))
-                elif report.scores:
+                elif report.scores or report.problem:
                     console.print(_line(trainer, report))
     except KeyboardInterrupt:
         trainer.save("checkpoint.pt")

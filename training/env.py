@@ -50,7 +50,7 @@ class HandEnv(VecEnv):
         self.episodes = Episodes(hands, mix, stage.starts, rng)
         self.observation = baoding.observation(baoding.OWN_TERMS)
         self._obs = np.zeros((hands.count, self.observation.size), np.float32)
-        self.broken = 0
+        self.broken, self.what_broke = 0, ""
         self.restart()
 
     def restart(self) -> None:
@@ -89,7 +89,9 @@ class HandEnv(VecEnv):
         distance, solved, lowest = tracking(self.hands, self.episodes.goal)
         effort = self.hands.feedback().activation.mean(axis=-1)
         broken = self.hands.broken()
-        self.broken += int(broken.sum())
+        if broken.any():
+            self.broken += int(broken.sum())
+            self.what_broke = self.hands.what_broke
         gain = np.where(broken, 0.0, reward(self.stage.reward, distance, solved, effort))
         strayed = distance.max(axis=-1) > self.stage.stray_m
         drop = broken | strayed | (lowest < self.stage.drop_height_m)

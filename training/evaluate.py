@@ -62,7 +62,11 @@ class Asked:
 
 @dataclass
 class Episode:
-    """What came of one episode; steps missing after a drop count as unsolved."""
+    """What came of one episode; steps missing after a drop count as unsolved.
+
+    Attributes:
+        solved_since_first: share of the steps from the first solved one on that are solved.
+    """
 
     task: str
     solved: float
@@ -71,6 +75,7 @@ class Episode:
     errors_m: Array
     gate: dict[str, int] = field(default_factory=dict)
     solved_open: float = 0.0
+    solved_since_first: float = 0.0
 
 
 class OpenGate(Gate):
@@ -246,7 +251,16 @@ def _episode(
     task: str, solved: Array, steps: int, dropped: bool, errors: Array, gate: dict[str, int]
 ) -> Episode:
     first = int(np.argmax(solved)) if solved.any() else None
-    return Episode(task, float(solved.sum()) / steps, dropped, first, errors, gate)
+    since = 0.0 if first is None else float(solved.sum()) / (steps - first)
+    return Episode(
+        task,
+        float(solved.sum()) / steps,
+        dropped,
+        first,
+        errors,
+        gate,
+        solved_since_first=since,
+    )
 
 
 _evaluator: Evaluator | None = None  # of this worker process
@@ -288,6 +302,7 @@ def summary(asked: Asked, done: list[Episode], policy: OnnxPolicy) -> dict[str, 
         **what,
         **_figures(done),
         "first_solved_step": float(np.median(firsts)) if firsts else None,
+        "score_since_first_solved": round(float(np.mean([e.solved_since_first for e in done])), 4),
         "gate": counts,
         "score_mean_gate_open": round(float(np.mean([e.solved_open for e in done])), 4),
         "per_task": {task: _figures([e for e in done if e.task == task]) for task in tasks},

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 import torch
 from rsl_rl.algorithms import PPO
 from rsl_rl.models import MLPModel, RNNModel
@@ -19,6 +18,7 @@ from rsl_rl.storage import RolloutStorage
 from controller.errors import ContractError
 from controller.names import MUSCLES
 from training.batch import Hands, Physics
+from training.culprit import culprit
 from training.curriculum import Curriculum
 from training.env import HandEnv
 from training.explore import CorrelatedGaussian, even_sigma
@@ -205,12 +205,12 @@ class Trainer:
             self.progress.seconds += time.monotonic() - began
             self.save("checkpoint.pt")
         except OSError as error:  # a full disk: go on, what was written before is whole
-            report.problem = f"  NOT SAVED: {error.strerror} ({self.folder})"
+            report.problem += f"  NOT SAVED: {error.strerror} ({self.folder})"
 
     def _update(self) -> Report:
         began, ppo, env = time.monotonic(), self._ppo, self.env
         steps = ppo.storage.num_transitions_per_env
-        solved, drops, error = 0.0, 0, 0.0
+        solved, drops, error, broken = 0.0, 0, 0.0, env.broken
         self.actor.distribution.tune(self._noise(), env.stage.noise.correlation)
         before, mean_action = _weights(ppo), torch.zeros(len(MUSCLES))
         ppo.eval_mode()
@@ -227,7 +227,11 @@ class Trainer:
         self._mean_action = mean_action
         ppo.train_mode()
         losses = ppo.update()
-        self._discard_if_broken(before, losses)
+        problem = self._discard_if_broken(before, losses)
+        if env.broken > broken:
+            problem = (
+                f"  {env.broken - broken} HANDS BROKE: {env.what_broke}, started anew{problem}"
+            )
         self._follow()
         took = time.monotonic() - began
         progress = self.progress
@@ -235,7 +239,8 @@ class Trainer:
         progress.steps += steps * env.num_envs
         progress.stage_steps += steps * env.num_envs
         progress.seconds += took
-        return Report(progress, steps * env.num_envs / took, solved, drops, error, losses)
+        rate = steps * env.num_envs / took
+        return Report(progress, rate, solved, drops, error, losses, problem=problem)
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -245,20 +250,26 @@ class Trainer:
         for kept, new in zip(self.average.buffers(), self.actor.buffers(), strict=True):
             kept.copy_(new)  # the observation's normaliser is an average already
 
-    def _discard_if_broken(self, before: dict[str, Any], losses: dict[str, float]) -> None:
-        """Take an update back whose loss or weights are not finite; nothing earned is lost."""
+    def _discard_if_broken(self, before: dict[str, Any], losses: dict[str, float]) -> str:
+        """Take an update back that is not finite; nothing earned is lost. Says what it was."""
         ppo = self._ppo
-        learned = (*ppo.actor.state_dict().values(), *ppo.critic.state_dict().values())
-        finite = all(np.isfinite(v) for v in losses.values()) and all(
-            bool(torch.isfinite(one).all()) for one in learned
-        )
-        if finite:
-            return
+        found = culprit(ppo, self.env.observation, losses)
+        if found is None:
+            return ""
         self.progress.discarded += 1
         ppo.load(before, None, strict=True)
         self._retune()  # no memory of the discarded rollout stays, not even in the storage
         self.env.restart()
         self._obs = self.env.get_observations()
+        number = self.progress.updates + 1
+        return f"  UPDATE {number} TAKEN BACK: {found} is not finite; {self._kept()}"
+
+    def _kept(self) -> str:
+        """The last good checkpoint, in words."""
+        saved = self.folder / "checkpoint.pt"
+        if not saved.exists():
+            return "no checkpoint is written yet, learning goes on from the update before"
+        return f"learning goes on from the update before, the last good checkpoint is {saved}"
 
     def _evaluate(self, report: Report) -> None:
         curriculum, progress = self.curriculum, self.progress

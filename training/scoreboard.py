@@ -47,7 +47,8 @@ def _print(figures: dict[str, Any]) -> None:
     console.print(table)
     gate = ", ".join(f"{k} {n}" for k, n in figures["gate"].items()) or "none"
     console.print(
-        f"first solved step {figures['first_solved_step']}; gate interventions: {gate}; "
+        f"first solved step {figures['first_solved_step']}, score from there on "
+        f"{figures['score_since_first_solved']:.3f}; gate interventions: {gate}; "
         f"score with the gate open {figures['score_mean_gate_open']:.3f}"
     )
     console.print("  ".join(f"{name} {v}" for name, v in figures["versions"].items()))

@@ -15,6 +15,7 @@ from training.evaluate import Asked, Episode, Evaluator, episodes, rotation_scri
 
 KEYS = {
     *("episodes", "score_mean", "score_sem", "drop_rate", "error_mm", "first_solved_step"),
+    "score_since_first_solved",
     *("gate", "score_mean_gate_open", "per_task", "seed", "policy_sha256", "versions"),
 }
 Make = Callable[..., Evaluator]
@@ -283,6 +284,11 @@ def test_perturbed_starts_differ(make: Make) -> None:
 def test_the_current_start_can_not_be_solved_at_once(make: Make) -> None:
     episode = make(env=P1, start="current").episode(0)
     assert episode.first_solved != 0
+    if episode.first_solved is None:
+        assert episode.solved_since_first == 0.0
+    else:
+        rest = HORIZON - episode.first_solved
+        assert episode.solved_since_first == pytest.approx(episode.solved * HORIZON / rest)
 
 
 def test_the_second_phase_is_scored_by_task(make: Make) -> None:

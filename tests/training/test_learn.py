@@ -268,10 +268,12 @@ def test_an_update_of_nan_loss_is_taken_back(
 
     with monkeypatch.context() as patch:
         patch.setattr(trainer._ppo, "update", poisoned)
-        run(trainer, 1)
+        told = run(trainer, 1)[0].problem
+    assert "TAKEN BACK: the loss 'value' is not finite" in told
     assert trainer.progress.discarded == 1
     assert same(weights(trainer), before)
     report = run(trainer, 1)[0]
+    assert report.problem == ""
     assert trainer.progress.discarded == 1
     assert all(np.isfinite(value) for value in report.losses.values())
     assert not same(weights(trainer)["actor_state_dict"], before["actor_state_dict"])
@@ -295,6 +297,7 @@ def test_a_gradient_of_nan_is_taken_back(trainer: Trainer, network: str) -> None
     handle.remove()
     assert calls == 4
     assert all(np.isfinite(value) for value in report.losses.values())
+    assert f"the {network}'s " in report.problem
     assert trainer.progress.discarded == 1
     assert same(weights(trainer), before)
 
@@ -339,11 +342,30 @@ def test_after_a_discarded_update_memory_begins_anew(
     assert abs(divergences[0]) < 1e-5
 
 
+def test_the_culprit_is_where_it_entered(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(trainer, 1)
+    trainer.save("checkpoint.pt")
+    original = trainer.env.step
+
+    def poisoned(actions: torch.Tensor) -> Any:
+        obs, *rest = original(actions)
+        obs["policy"][1, 23] = torch.nan  # the first joint velocity
+        return obs, *rest
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.env, "step", poisoned)
+        told = trainer._update().problem
+    assert "the observation term 'joint_vel' is not finite" in told
+    assert f"the last good checkpoint is {trainer.folder / 'checkpoint.pt'}" in told
+    assert trainer._update().problem == ""
+
+
 def test_a_hand_that_breaks_does_not_stop_the_learning(trainer: Trainer) -> None:
     run(trainer, 1)
     trainer.env.hands._qvel[2] = np.nan
     report = run(trainer, 1)[0]
     assert trainer.env.broken == 1
+    assert report.problem.startswith("  1 HANDS BROKE: their velocity is not finite")
     assert trainer.progress.discarded == 0
     assert all(np.isfinite(value) for value in report.losses.values())
 
