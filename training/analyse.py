@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from controller.messages import Array
 from controller.policy import load
-from training.batch import Hands, Physics
+from training.batch import Balls, Hands, Physics
 from training.curriculum import Task
 from training.episode_log import record
 from training.evaluate import policy_versions
@@ -28,10 +28,6 @@ SETTLED: Final = 20  # steps before the recurrent state knows anything
 SEED: Final = 1_000_000  # never used for training or selection
 TOLD: Final = ("target_vel_palm", "phase_rate")  # terms that say outright what is asked for
 DECODING_BATCHES: Final = 5  # of hands, each with balls of their own
-# The official P2 (myosuite 3.0.0): mass [kg], radius [m], friction 1.0 +- 0.2 and so on.
-BALL_MASS_KG: Final = (0.030, 0.300)
-BALL_RADIUS_M: Final = (0.018, 0.024)
-FRICTION: Final = ((1.0, 0.005, 0.0001), (0.2, 0.001, 0.00002))
 
 
 @dataclass(frozen=True)
@@ -145,15 +141,13 @@ def _sampled(
     path: Path, hands: Hands, tasks: list[Task], rng: np.random.Generator, batch: int
 ) -> tuple[NDArray[Any], ...]:
     """Samples of one batch: episode, task, balls (n, 3), observation, recurrent state."""
-    mass = rng.uniform(*BALL_MASS_KG, (hands.count, 2))
-    radius = rng.uniform(*BALL_RADIUS_M, (hands.count, 2))
-    friction = np.array(FRICTION[0]) + rng.uniform(-1, 1, (hands.count, 2, 3)) * FRICTION[1]
-    hands.make_balls(mass, radius, friction)
+    made = Balls.drawn(hands.count, 1.0, rng)
+    hands.make_balls(made)
     log = record(path, hands, tasks, SEED + 1 + batch)
     steps = np.arange(SETTLED, len(log.alive), SAMPLE_EVERY)
     alive = log.alive[steps]
     one = np.broadcast_to(np.arange(hands.count), alive.shape)[alive]
-    balls = np.stack([mass, radius, friction[..., 0]], axis=-1).sum(axis=1)
+    balls = np.stack([made.mass, made.radius, made.friction[..., 0]], axis=-1).sum(axis=1)
     return (
         one + batch * hands.count,
         log.task[one],

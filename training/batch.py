@@ -26,6 +26,34 @@ BAD: Final = {
 }
 
 
+# The balls of the official P1, and how far those of P2 go (myosuite 3.0.0, challenge/baoding).
+BALL_MASS_KG: Final = (0.043, (0.030, 0.300))
+BALL_RADIUS_M: Final = (0.022, (0.018, 0.024))
+BALL_FRICTION: Final = np.array([1.0, 0.005, 0.0001])  # sliding, spinning, rolling
+BALL_FRICTION_CHANGE: Final = np.array([0.2, 0.001, 0.00002])
+
+
+@dataclass(frozen=True, slots=True)
+class Balls:
+    """The balls of a batch: mass [kg] and radius [m] (n, 2), friction (n, 2, 3)."""
+
+    mass: Array
+    radius: Array
+    friction: Array
+
+    @classmethod
+    def drawn(cls, count: int, spread: float, rng: np.random.Generator) -> "Balls":
+        """Drawn from a share ``spread`` of P2's ranges; 0 are the balls of P1."""
+
+        def uniform(nominal: float, ends: tuple[float, float]) -> Array:
+            low, high = (nominal + spread * (end - nominal) for end in ends)
+            return rng.uniform(low, high, (count, 2))
+
+        mass, radius = uniform(*BALL_MASS_KG), uniform(*BALL_RADIUS_M)
+        change = spread * rng.uniform(-1, 1, (count, 2, 3)) * BALL_FRICTION_CHANGE
+        return cls(mass, radius, BALL_FRICTION + change)
+
+
 @dataclass(frozen=True, slots=True)
 class Physics:
     """How finely a control step of 25 ms is integrated.
@@ -58,6 +86,7 @@ class Hands:
         self.start_qpos = Start.of(model).qpos
         self._substeps = physics.substeps
         self.what_broke = ""
+        self._own_balls = False
         self._joint_range = model.jnt_range[: len(JOINTS)].T
         self._batch = Batch(model, count, threads, persistent=True)
         self._qpos, self._qvel = self._batch.bind("qpos"), self._batch.bind("qvel")
@@ -106,24 +135,26 @@ class Hands:
             self._xmat,
         )
 
-    def make_balls(self, mass: Array, radius: Array, friction: Array) -> None:
-        """Give each hand its own balls, as the official P2 draws them.
+    def draw_balls(self, spread: float, rng: np.random.Generator) -> None:
+        """Draw each hand's balls from a share of P2's ranges; 0 brings P1's back."""
+        if spread or self._own_balls:
+            self.make_balls(Balls.drawn(self.count, spread, rng))
 
-        The balls' inertia stays: it is the least that the model's compiler allows, which
-        no ball of P2 exceeds.
+    def make_balls(self, made: Balls) -> None:
+        """Give each hand its own balls.
 
-        Args:
-            mass: [kg], (count, 2).
-            radius: [m], (count, 2).
-            friction: sliding, spinning, rolling, (count, 2, 3).
+        Their inertia stays: it is the least that the model's compiler allows, which no ball
+        of P2 exceeds.
         """
+        self._own_balls = True
         balls, geoms = self.layout.balls, self.layout.ball_geoms
-        self._batch.expand("body_mass")[:, balls] = mass
-        self._batch.expand("geom_size")[:, geoms, 0] = radius
-        self._batch.expand("geom_rbound")[:, geoms] = radius
-        self._batch.expand("geom_aabb")[:, geoms, 3:] = radius[..., None]
-        self._batch.expand("bvh_aabb")[:, self.layout.ball_bvh, 3:] = radius[..., None]
-        self._batch.expand("geom_friction")[:, geoms] = friction
+        self._batch.expand("body_mass")[:, balls] = made.mass
+        self._batch.expand("geom_size")[:, geoms, 0] = made.radius
+        self._batch.expand("geom_rbound")[:, geoms] = made.radius
+        self._batch.expand("geom_aabb")[:, geoms, 3:] = made.radius[..., None]
+        volumes = self._batch.expand("bvh_aabb")
+        volumes[:, self.layout.ball_bvh, 3:] = made.radius[..., None]
+        self._batch.expand("geom_friction")[:, geoms] = made.friction
         self._batch.set_const()
 
     def states(self) -> Array:

@@ -56,6 +56,8 @@ class Starts(Settings, frozen=True):
     """Of the official starts, the share at the classic angle (3 pi/4), else at pi/4."""
     joint_noise_rad: Annotated[float, Meta(ge=0.0, le=0.3)] = 0.03
     ball_noise_m: Annotated[float, Meta(ge=0.0, le=0.01)] = 0.002
+    orbits: Share = 0.0
+    """How much of the official P2's range of orbit radii is drawn; 0: P1's orbit."""
 
 
 class Noise(Settings, frozen=True):
@@ -123,6 +125,8 @@ class Stage(Settings, frozen=True):
     learning: Learning = Learning()
     physics: Literal["coarse", "official"] = "coarse"
     episode_s: Positive = 5.0
+    balls: Share = 0.0
+    """How much of the official P2's range of mass, size and friction; 0: P1's balls."""
     stray_m: Annotated[float, Meta(gt=0.015, le=1.0)] = 1.0
     """A ball further than this from its target ends an episode of training."""
     drop_height_m: Annotated[float, Meta(ge=1.2, le=1.4)] = 1.30

@@ -14,6 +14,7 @@ from training.focus import PhaseFocus
 
 LIFT_M: Final = 0.006  # placed balls start this far above their targets: clear of the palm
 HOLD_SHARE_OF_PROFILE: Final = 0.25
+ORBIT_RANGE_M: Final = ((0.020, 0.022), (0.030, 0.032))  # the official P2: least, most of x, y
 TURN: Final = {"cw": (-1.0,), "ccw": (1.0,), "both": (-1.0, 1.0)}
 
 
@@ -52,8 +53,16 @@ class Episodes:
         self._start_phase[ids], self._placed[ids] = angle, placed
         moving = ~placed | (rng.random(count) < 0.5)  # the official task moves at once
         rate = np.where(moving, self.rotation[ids, 0], 0.0) * baoding.FASTEST_RATE_RAD_S
-        self._set_goal(ids, baoding.begin_at(angle, rate))
+        self._set_goal(ids, baoding.begin_at(angle, rate, self._orbits(count)))
         self._place(ids, placed)
+
+    def _orbits(self, count: int) -> Array:
+        """Orbit radii [m], (count, 2)."""
+        nominal, spread = np.array(baoding.ORBIT_RADIUS_M), self.starts.orbits
+        if spread == 0.0:
+            return np.tile(nominal, (count, 1))
+        low, high = (nominal + spread * (np.array(end) - nominal) for end in ORBIT_RANGE_M)
+        return self.rng.uniform(low, high, (count, 2))
 
     def ended(self, ids: NDArray[np.intp], solved_share: Array) -> None:
         """Remember how the episodes of these hands went, (n,), before they are reset."""

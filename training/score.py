@@ -45,7 +45,9 @@ def score(
 ) -> list[Score]:
     """Run one deterministic episode on every hand; the last row is the whole mix."""
     count, steps = hands.count, round(stage.episode_s / baoding.CONTROL_STEP_S)
-    episodes = Episodes(hands, mix, stage.starts, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    hands.draw_balls(stage.balls, rng)
+    episodes = Episodes(hands, mix, stage.starts, rng)
     ids = np.arange(count)
     shares = np.cumsum([task.share for task in mix]) / sum(task.share for task in mix)
     episodes.reset(ids, task=np.searchsorted(shares, (ids + 0.5) / count))

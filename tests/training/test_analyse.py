@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from bridges import myohand
 from training import analyse, commands, episode_log
 from training.analysis_report import rows
-from training.batch import Hands, Physics
+from training.batch import Balls, Hands, Physics
 from training.curriculum import Task
 from training.episode_log import Networks, record
 from training.subspace import Components
@@ -72,7 +72,8 @@ def test_balls_are_made_as_the_official_environment_makes_them() -> None:
     mass, radius = np.array([0.05, 0.28]), np.array([0.019, 0.0235])
     friction = np.array([[0.9, 0.0045, 0.00009], [1.1, 0.0055, 0.00011]])
     hands = Hands(2, Physics.named("official"), 1)
-    hands.make_balls(np.tile(mass, (2, 1)), np.tile(radius, (2, 1)), np.tile(friction, (2, 1, 1)))
+    alike = [np.stack([one, one]) for one in (mass, radius, friction)]
+    hands.make_balls(Balls(*alike))
     hands.place(np.arange(2))
     model, layout = myohand.load_model(), hands.layout
     model.body_mass[layout.balls] = mass

@@ -6,7 +6,7 @@ from bridges.mujoco_hand import MujocoHand
 from bridges.myohand import Start, load_model
 from controller.names import JOINTS
 from controller.skills import baoding
-from training.batch import Hands, Physics
+from training.batch import Balls, Hands, Physics
 
 FIELDS = ("time_s", "joint_pos", "joint_vel", "activation", "palm_pos", "palm_rot")
 ALL_FIELDS = (*FIELDS, "object_pos", "object_vel")
@@ -195,3 +195,27 @@ def test_other_hands_are_untouched_by_a_broken_one(hands: Hands) -> None:
     assert np.array_equal(hands.feedback().joint_pos[:3], alone.feedback().joint_pos[:3])
     hands.place(np.array([3]))
     hands.broken()
+
+
+def test_balls_are_drawn_from_a_share_of_the_official_ranges() -> None:
+    nominal = Balls.drawn(4, 0.0, np.random.default_rng(0))
+    assert (nominal.mass == 0.043).all()
+    assert (nominal.radius == 0.022).all()
+    assert (nominal.friction == [1.0, 0.005, 0.0001]).all()
+    half = Balls.drawn(4000, 0.5, np.random.default_rng(0))
+    assert half.mass.min() == pytest.approx(0.0365, abs=1e-3)
+    assert half.mass.max() == pytest.approx(0.1715, abs=1e-3)
+    assert half.radius.min() == pytest.approx(0.020, abs=1e-4)
+    assert half.radius.max() == pytest.approx(0.023, abs=1e-4)
+    assert np.ptp(half.friction[..., 0]) == pytest.approx(0.2, abs=1e-3)
+
+
+def test_balls_of_the_first_phase_come_back() -> None:
+    hands, untouched = (Hands(2, Physics.named("coarse"), 1) for _ in range(2))
+    hands.draw_balls(1.0, np.random.default_rng(0))
+    hands.draw_balls(0.0, np.random.default_rng(0))
+    for one in (hands, untouched):
+        one.place(np.arange(2))
+        for _ in range(10):
+            one.step(np.full((2, 39), 0.02))
+    assert np.allclose(hands.feedback().object_pos, untouched.feedback().object_pos, atol=1e-9)

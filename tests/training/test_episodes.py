@@ -284,3 +284,16 @@ def test_tracking_is_the_skills_judgement(many: Hands) -> None:
     assert lowest[1] == pytest.approx(1.0)
     assert (lowest[[0, 2]] > baoding.DROP_HEIGHT_M).all()
     assert np.allclose(distance[0], LIFT_M, atol=1e-9)
+
+
+def test_orbits_are_those_of_the_official_second_phase() -> None:
+    hands = Hands(64, Physics.named("coarse"), 1)
+    ids = np.arange(64)
+    wide = Episodes(hands, [Task(do="hold")], Starts(orbits=1.0), np.random.default_rng(0))
+    wide.reset(ids)
+    x, y = wide.goal.radius_m.T
+    assert 0.020 <= x.min() < 0.022 < 0.028 < x.max() <= 0.030
+    assert 0.022 <= y.min() < 0.024 < 0.030 < y.max() <= 0.032
+    plain = Episodes(hands, [Task(do="hold")], Starts(), np.random.default_rng(0))
+    plain.reset(ids)
+    assert (plain.goal.radius_m == baoding.ORBIT_RADIUS_M).all()
