@@ -25,6 +25,7 @@ from training.explore import CorrelatedGaussian, even_sigma
 from training.score import Score, score
 
 CHECKPOINT_VERSION: Final = 2
+STALLED: Final = 5_000_000  # steps of a stage without a better score: something has to change
 AVERAGING: Final = 0.97  # of the weights, at each update: the last 30 updates or so
 OBS_GROUPS: Final = {"actor": ["policy"], "critic": ["policy", "privileged"]}
 
@@ -39,6 +40,8 @@ class Progress:
     stage_steps: int = 0
     seconds: float = 0.0
     best: float = -1.0
+    best_at: int = 0
+    """``steps`` at the best score of this stage."""
     updates: int = 0
     discarded: int = 0
     next_evaluation: int = 0
@@ -282,7 +285,14 @@ class Trainer:
         progress.next_evaluation = progress.steps + curriculum.evaluate_every
         if total > progress.best:
             self.save("best.pt")
-            progress.best = total  # only once it is there: the disk may be full
+            # only once it is there: the disk may be full
+            progress.best, progress.best_at = total, progress.steps
+        elif progress.steps - progress.best_at >= STALLED:
+            report.problem += (
+                f"  STALLED: stage {progress.stage + 1} ({stage.name}) has been at "
+                f"{progress.best:.3f} for {(progress.steps - progress.best_at) / 1e6:.1f} M steps; "
+                f"it asks for {stage.promote.solved:g}: change the stage"
+            )
         self._log(report)
         if progress.streak >= stage.promote.times:
             report.promoted = True
@@ -301,7 +311,8 @@ class Trainer:
     def _next_stage(self) -> None:
         progress = self.progress
         progress.stage += 1
-        progress.streak, progress.stage_steps, progress.best = 0, 0, -1.0
+        progress.streak, progress.stage_steps = 0, 0
+        progress.best, progress.best_at = -1.0, progress.steps
 
     def _log(self, report: Report) -> None:
         line = {
@@ -350,7 +361,7 @@ class Trainer:
             ContractError: a checkpoint of another version, or of networks of another size.
         """
         state = load_checkpoint(path)
-        self.progress = Progress(**state["progress"])
+        self.progress = Progress(**{"best_at": state["progress"]["steps"], **state["progress"]})
         last = len(self.curriculum.stages) - 1
         if self.progress.finished and self.progress.stage < last:  # the curriculum has grown
             self.progress.finished = False

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -286,3 +289,31 @@ def test_train_trains(run: Run, plan: Path) -> None:
     names = {path.name for path in (plan.parent / "run").iterdir()}
     expected = {"best.pt", "checkpoint.pt", "curve.jsonl", "passed-00.pt", "tensorboard"}
     assert names == expected
+
+
+def test_training_killed_outright_goes_on_from_its_checkpoint(
+    tmp_path: Path, tiny: Callable[..., Curriculum]
+) -> None:
+    plan = tiny(evaluate_every=64)
+    file, folder = tmp_path / "plan.yaml", tmp_path / "run"
+    file.write_text(yaml.safe_dump(msgspec.to_builtins(plan)), encoding="utf-8")
+    arguments = [sys.executable, "-c", "from controller.cli import main; main()", "train", file]
+    with subprocess.Popen(
+        [*arguments, "--folder", folder, "--threads", "1"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            deadline = time.monotonic() + 90.0
+            while not (folder / "checkpoint.pt").exists() and time.monotonic() < deadline:
+                assert process.poll() is None
+                time.sleep(0.02)
+        finally:
+            process.kill()
+    trainer = Trainer(plan, folder, threads=1)
+    trainer.resume(folder / "checkpoint.pt")
+    before = trainer.progress.steps
+    assert before > 0
+    assert before % 64 == 0
+    next(trainer.updates())
+    assert trainer.progress.steps == before + 64

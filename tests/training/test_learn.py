@@ -360,6 +360,14 @@ def test_the_culprit_is_where_it_entered(trainer: Trainer, monkeypatch: pytest.M
     assert trainer._update().problem == ""
 
 
+def test_a_stage_that_stalls_is_named(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(trainer, 1)
+    monkeypatch.setattr(learn, "STALLED", 64)
+    trainer.progress.best = 0.99  # never bettered again
+    told = run(trainer, 1)[0].problem
+    assert "STALLED: stage 1 (stage 0) has been at 0.990 for 0.0 M steps; it asks for 1" in told
+
+
 def test_a_hand_that_breaks_does_not_stop_the_learning(trainer: Trainer) -> None:
     run(trainer, 1)
     trainer.env.hands._qvel[2] = np.nan
