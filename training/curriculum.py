@@ -69,8 +69,6 @@ class Noise(Settings, frozen=True):
     """The standard deviation fades to this (noise is muscle tone: the policy leans on it)"""
     fade_steps: Count = 1_000_000
     """over so many steps of the stage."""
-    excitation: Annotated[float, Meta(ge=0.0, le=0.2)] = 0.0
-    """Silent muscles get more noise, until their excitation moves by this (training/explore.py)."""
 
     def sigma_at(self, stage_steps: int) -> float:
         """The standard deviation after so many steps of the stage."""

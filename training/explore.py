@@ -1,27 +1,7 @@
 """Exploration noise with memory: small, lasting movements are what has to be found."""
 
-from typing import Final
-
 import torch
 from rsl_rl.modules.distribution import GaussianDistribution
-
-MOST: Final = 5.0  # times the noise of a stage, for the most silent muscle
-
-
-def even_sigma(sigma: float, excitation: float, action: torch.Tensor) -> torch.Tensor:
-    """Noise of each muscle's action, (n,), that moves its excitation by ``excitation``.
-
-    The sigmoid from action to excitation is flat where muscles rest: at an action of -0.5
-    noise of 0.04 moves the excitation by a thousandth, and nothing is learned of a muscle
-    that never moves. Between ``sigma`` and ``MOST`` times it.
-
-    Args:
-        sigma: the least standard deviation of an action.
-        excitation: the standard deviation of excitation that is wanted.
-        action: each muscle's mean action, (n,).
-    """
-    level = torch.sigmoid(5.0 * (action - 0.5))
-    return (excitation / (5.0 * level * (1.0 - level))).clamp(sigma, MOST * sigma)
 
 
 class CorrelatedGaussian(GaussianDistribution):
@@ -39,9 +19,9 @@ class CorrelatedGaussian(GaussianDistribution):
         self.correlation = correlation
         self._memory: torch.Tensor | None = None
 
-    def tune(self, sigma: float | torch.Tensor, correlation: float) -> None:
-        """Set the standard deviation, one for all or each muscle's own, and the correlation."""
-        self.std_param.data[:] = sigma
+    def tune(self, sigma: float, correlation: float) -> None:
+        """Set the standard deviation and the correlation of the noise."""
+        self.std_param.data.fill_(sigma)
         self.correlation = correlation
 
     def sample(self) -> torch.Tensor:

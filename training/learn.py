@@ -21,7 +21,7 @@ from training.batch import Hands, Physics
 from training.culprit import culprit
 from training.curriculum import Curriculum
 from training.env import HandEnv
-from training.explore import CorrelatedGaussian, even_sigma
+from training.explore import CorrelatedGaussian
 from training.score import Score, score
 
 CHECKPOINT_VERSION: Final = 2
@@ -91,7 +91,6 @@ class Trainer:
         self._enter_stage()
         self._ppo = self._build()
         self.average = copy.deepcopy(self.actor)
-        self._mean_action: torch.Tensor | None = None  # of each muscle in the last rollout
         self._scores: list[dict[str, Any]] = []  # of the last evaluation
 
     # --- building ------------------------------------------------------------------
@@ -178,13 +177,6 @@ class Trainer:
         """The exploration noise that the stage asks for now."""
         return self.env.stage.noise.sigma_at(self.progress.stage_steps)
 
-    def _noise(self) -> float | torch.Tensor:
-        """The noise of the next rollout: of each muscle, as far as its tone is known."""
-        excitation = self.env.stage.noise.excitation
-        if self._mean_action is None or excitation == 0.0:
-            return self._sigma
-        return even_sigma(self._sigma, excitation, self._mean_action)
-
     @property
     def actor(self) -> RNNModel:
         """The network that explores; ``average``, its running mean, becomes the policy."""
@@ -214,20 +206,18 @@ class Trainer:
         began, ppo, env = time.monotonic(), self._ppo, self.env
         steps = ppo.storage.num_transitions_per_env
         solved, drops, error, broken = 0.0, 0, 0.0, env.broken
-        self.actor.distribution.tune(self._noise(), env.stage.noise.correlation)
-        before, mean_action = _weights(ppo), torch.zeros(len(MUSCLES))
+        self.actor.distribution.tune(self._sigma, env.stage.noise.correlation)
+        before = _weights(ppo)
         ppo.eval_mode()
         with torch.inference_mode():
             for _ in range(steps):
                 actions = ppo.act(self._obs)
-                mean_action += self.actor.output_mean.mean(dim=0) / steps
                 self._obs, gain, done, extras = env.step(actions)
                 ppo.process_env_step(self._obs, gain, done, extras)
                 solved += extras["solved"] / steps
                 drops += extras["drops"]
                 error += extras["error_m"] * 1e3 / steps
             ppo.compute_returns(self._obs)
-        self._mean_action = mean_action
         ppo.train_mode()
         losses = ppo.update()
         problem = self._discard_if_broken(before, losses)

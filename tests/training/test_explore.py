@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.explore import CorrelatedGaussian, even_sigma
+from training.explore import CorrelatedGaussian
 
 HANDS, MUSCLES, STEPS, SIGMA = 8, 39, 600, 0.15
 
@@ -118,15 +118,3 @@ def test_a_seed_repeats() -> None:
     first = noise(0.6)
     torch.manual_seed(4)
     assert np.array_equal(first, noise(0.6))
-
-
-def test_silent_muscles_get_noise_until_their_excitation_moves() -> None:
-    action = torch.tensor([-0.9, -0.4, 0.0, 0.5])
-    sigma = even_sigma(0.03, 0.004, action)
-    assert sigma[0] == pytest.approx(5 * 0.03)  # the most
-    assert sigma[1] == pytest.approx(0.004 / (5 * 0.01099 * (1 - 0.01099)), rel=1e-3)
-    assert (sigma[2:] == 0.03).all()  # an active muscle's excitation moves by more
-    one = CorrelatedGaussian(4, 0.1, 0.0)
-    one.tune(sigma, 0.0)
-    one.update(action.expand(HANDS, 4))
-    assert torch.equal(one.std[0], sigma)
