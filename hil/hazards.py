@@ -153,7 +153,7 @@ HAZARDS: Final = (
     Hazard("e-stop by SIGUSR1", lambda bench: bench.signal(signal.SIGUSR1), FAULT),
     Hazard("e-stop by LSL marker", lambda bench: bench.mark("estop"), FAULT),
     Hazard("disarm by command", _ask("disarm"), DISARMED),
-    Hazard("control port flooded, then e-stop", _flood_then_stop, FAULT),
+    Hazard("control port flooded, then e-stop", _flood_then_stop, (*DISARMED, *FAULT)),
     Hazard("swap to garbage, then e-stop", _swap_then_stop(b"garbage"), FAULT),
     Hazard("dead-man client lost", _say(attended=False), FAULT),
     Hazard("required follower killed", _kill_follower("hand"), FAULT),
