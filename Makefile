@@ -20,8 +20,8 @@ test: .venv/has-hand .venv/has-train .venv/has-dev
 
 # Hours are allowed here; docs/safety.md says what it proves.
 proof: .venv/has-hand .venv/has-train .venv/has-dev .venv/has-proof
-	.venv/bin/pytest tests/controller/supervisor --cov=controller.supervisor --cov-branch \
-		--cov-report=term-missing --cov-fail-under=100
+	.venv/bin/pytest -q tests/controller/supervisor --cov --cov-report=
+	.venv/bin/coverage report -m --include='controller/supervisor/*' --fail-under=100
 	rm -rf mutants
 	.venv/bin/mutmut run --max-children 2 > /dev/null
 	.venv/bin/mutmut results | sed 's/^ *//' | sort | grep . \

@@ -42,11 +42,12 @@ class Feed:
 
     Attributes:
         trouble: why the device let go; "" while it did not.
+        rest: (39,) zeros.
     """
 
     def __init__(self) -> None:
         self.trouble = ""
-        self._rest = np.zeros(len(MUSCLES), np.float32)
+        self.rest = np.zeros(len(MUSCLES), np.float32)
         self._was_live = False
 
     def let_go(self, reason: str) -> None:
@@ -78,4 +79,4 @@ class Feed:
     def _stop(
         self, record: NDArray[np.void] | None, reason: str, emergency: bool = False
     ) -> Command:
-        return Command(False, self._rest, record, reason, emergency)
+        return Command(False, self.rest, record, reason, emergency)

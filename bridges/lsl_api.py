@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Stamps = NDArray[np.float64]  # (n,) [s]
 
 FLOAT32: Final = "float32"
+IRREGULAR: Final = float(pylsl.IRREGULAR_RATE)
 NO_STAMPS: Final[Stamps] = np.empty(0)
 _FORMATS: Final = {
     getattr(pylsl, f"cf_{name}"): name

@@ -177,7 +177,10 @@ class Run:
             if record is not None and until(record):
                 return record
             time.sleep(0.01)
-        raise AssertionError(f"not within {START_S} s; the last state was {record}")
+        state = (
+            "none" if record is None else f"{record['number']} {record['state']} {record['note']}"
+        )
+        raise AssertionError(f"not within {START_S} s; the last tick was {state}")
 
     def newest(self):
         with suppress(HostError):  # not there yet, or no more

@@ -361,9 +361,11 @@ def test_the_documented_sender_drives_the_source(
 ):
     text = (Path(__file__).parents[2] / "docs/intention.md").read_text(encoding="utf-8")
     example = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    hurried = example.replace("% 60 > 20", "% 60 > 1").replace("% 60 > 22", "% 60 > 2")
+    assert hurried != example
     config = tmp_path / "lsl_api.cfg"
     config.write_text(f"[lab]\nSessionID = {lsl_session}\n[log]\nlevel = -3\n")
-    start("-c", example, env={**environment, "LSLAPICFG": str(config)})
+    start("-c", hurried, env={**environment, "LSLAPICFG": str(config)})
     source = open_source(source_id="myoloop-intention-1")
     assert read_until(source, fresh).engage == 0.0
     assert read_until(source, lambda i: i.engage == 1.0).values.tolist() == [0.0]

@@ -1,0 +1,48 @@
+"""What the one driver asks of a device's own rules. No port and no clock in here."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridges.feed import Command
+
+
+class Dialogue(Protocol):
+    """Talks with one device: bytes in, bytes out.
+
+    Attributes:
+        identified: whether the device has answered as what it should be.
+        heard_s: when it last said something whole [s].
+        trouble: why it must not be driven, "" while all is well.
+        stopped: whether the newest stop was confirmed.
+        channels: what its reports hold, a label and a unit each.
+        reports: reports that came since they were last taken away, (channels,) each.
+    """
+
+    identified: bool
+    heard_s: float
+    trouble: str
+    stopped: bool
+    channels: tuple[tuple[str, str], ...]
+    reports: list[NDArray[np.float32]]
+
+    def greet(self) -> bytes:
+        """Ask who it is; forgets what was known."""
+        ...
+
+    def hear(self, data: bytes, now_s: float) -> None:
+        """Take in what it sent."""
+        ...
+
+    def ask(self) -> bytes:
+        """Ask for a sign of life that moves nothing; b"" when it gives one by itself."""
+        ...
+
+    def move(self, command: Command, now_s: float) -> bytes:
+        """Carry out a command that is live."""
+        ...
+
+    def stop(self, emergency: bool) -> bytes:
+        """Its own stop."""
+        ...

@@ -1,0 +1,34 @@
+"""The devices that the driver knows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bridges.devices.ability_hand import AbilityHand, AbilityHandOptions
+from bridges.devices.dialogue import Dialogue
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of device.
+
+    Attributes:
+        emulator: name for ``myoloop emulate``.
+        baud: of its line.
+        line: two stop bits, RTS/CTS.
+        options: of its follower.
+        dialogue: makes its rules from the options.
+    """
+
+    emulator: str
+    baud: int
+    line: tuple[bool, bool]
+    options: type[Any]
+    dialogue: Callable[[Any], Dialogue]
+
+
+KINDS: Final = {
+    "ability-hand": Kind(
+        "ability-hand", AbilityHand.baud, (False, False), AbilityHandOptions, AbilityHand
+    ),
+}

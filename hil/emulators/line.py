@@ -1,0 +1,135 @@
+"""Serves a device's model on a pty, in real time, with its faults."""
+
+import os
+import pty
+import select
+import signal
+import time
+import tty
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Final, Protocol
+
+from controller.errors import HostError
+from hil.emulators.faults import UNPLUGGED_S, Faults
+
+STEP_S: Final = 0.002
+
+
+class Model(Protocol):
+    """A device without its line."""
+
+    def hear(self, data: bytes, now_s: float) -> list[bytes]:
+        """Take in bytes; the frames that it answers."""
+        ...
+
+    def advance(self, now_s: float) -> list[bytes]:
+        """Go on in time; the frames that it says by itself."""
+        ...
+
+    def describe(self) -> str:
+        """How it is, in a line."""
+        ...
+
+
+class Line:
+    """A pty whose other end others open by its link."""
+
+    def __init__(self, link: Path | None) -> None:
+        self._link = link
+        self.plug()
+
+    def plug(self) -> None:
+        """Put the cable in: a new pty behind the same link."""
+        self.ours, self._theirs = pty.openpty()
+        tty.setraw(self._theirs)
+        os.set_blocking(self.ours, False)
+        self.path = os.ttyname(self._theirs)
+        if self._link is not None:
+            part = self._link.with_name(self._link.name + ".new")
+            with suppress(FileNotFoundError):
+                part.unlink()
+            try:
+                part.symlink_to(self.path)
+                part.replace(self._link)
+            except OSError as error:
+                raise HostError(f"--link {self._link}: {error.strerror}") from None
+
+    def unplug(self) -> None:
+        """Pull it: whoever holds the other end gets an error."""
+        os.close(self.ours)
+        os.close(self._theirs)
+        if self._link is not None:
+            self._link.unlink(missing_ok=True)
+
+
+def serve(model: Model, link: Path | None, faults: Faults, log: Path | None) -> None:
+    """Until SIGTERM or Ctrl-C; prints where it listens, writes to ``log`` what changes.
+
+    SIGUSR1 pulls the cable for two seconds, as the fault ``unplug`` does after a time.
+    """
+    line = Line(link)
+    print(link or line.path, flush=True)
+    ended: list[bool] = []
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        ended.append(True)
+
+    pulled_s = [-UNPLUGGED_S]
+
+    def pull(_signal: int, _frame: FrameType | None) -> None:
+        pulled_s[0] = time.monotonic()
+
+    signal.signal(signal.SIGUSR1, pull)
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    began, out, plugged = time.monotonic(), deque[tuple[float, bytes]](), True
+    diary = _Diary(log)
+    while not ended:
+        now = time.monotonic()
+        if (faults.unplugged(now - began) or now - pulled_s[0] < UNPLUGGED_S) == plugged:
+            plugged = not plugged
+            (line.plug if plugged else line.unplug)()
+        frames = model.advance(now)
+        if plugged:
+            data = _read(line.ours, STEP_S)
+            frames += model.hear(data, time.monotonic()) if data else []
+        else:
+            time.sleep(STEP_S)
+        late_s = faults.ms.get("delay", 0.0) / 1e3
+        for frame in frames:
+            out.extend((now + late_s, one) for one in faults.spoil(frame))
+        while out and out[0][0] <= time.monotonic():
+            _, frame = out.popleft()
+            if plugged:
+                with suppress(OSError):  # nobody reads: the driver of a real port drops as well
+                    os.write(line.ours, frame)
+        diary.note(now, model.describe())
+    if plugged:
+        line.unplug()
+
+
+def _read(fd: int, wait_s: float) -> bytes:
+    try:
+        return os.read(fd, 4096) if select.select([fd], [], [], wait_s)[0] else b""
+    except OSError:  # nobody holds the other end
+        time.sleep(wait_s)
+        return b""
+
+
+class _Diary:
+    """A line of CLOCK_MONOTONIC [ns] and state for each change."""
+
+    def __init__(self, path: Path | None) -> None:
+        try:
+            self._file = None if path is None else path.open("a", buffering=1)
+        except OSError as error:
+            raise HostError(f"--log {path}: {error.strerror}") from None
+        self._last = ""
+
+    def note(self, now_s: float, words: str) -> None:
+        if self._file is not None and words != self._last:
+            self._last = words
+            print(f"{now_s * 1e9:.0f} {words}", file=self._file)
