@@ -233,7 +233,7 @@ class Daemon:
 
     def _look_round(self, now_ns: int, missed: int, stopping: bool, signals: "_Signals") -> Machine:
         """Orders, followers and deadlines, as they are now."""
-        orders = self._orders.read()
+        orders = self._orders.read(now_ns)
         if signals.estop_asked:
             signals.estop_asked = False
             orders = replace(orders, order=orders.order | Order.ESTOP)

@@ -3,8 +3,12 @@
 Counters lose nothing and need no queue: whoever counts up is heard at the next tick, however
 often, and an e-stop can not be hidden behind what comes after it. The writer is the control
 port's process; the loop only compares numbers.
+
+What may lead to motion has a time to live: a loop that was frozen or not yet up when somebody
+asked, and was told so, does not arm later by itself. What stops never expires.
 """
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,10 +24,13 @@ ORDERS: Final = (Order.ESTOP, Order.DISARM, Order.RESET, Order.ARM)
 """The counters' order; ``swap`` comes last."""
 SWAP: Final = len(ORDERS)
 COUNTERS: Final = len(ORDERS) + 1
+TTL_NS: Final = 800_000_000  # many ticks, and less than whoever asked waits for the answer
+PERISHABLE: Final = np.array([one in (Order.RESET, Order.ARM) for one in ORDERS] + [True])
 
 ORDER_CELL: Final = np.dtype(
     [
         ("counts", np.int64, (COUNTERS,)),
+        ("given_ns", np.int64, (COUNTERS,)),  # CLOCK_MONOTONIC of the newest of each
         ("attended", np.int64),  # whether a dead-man client holds on
         ("swap_to", f"S{PATH}"),
     ]
@@ -70,6 +77,7 @@ class OrderWriter:
     def _count(self, index: int) -> int:
         counts = self._cell.record["counts"]
         counts[index] += 1
+        self._cell.record["given_ns"][index] = time.monotonic_ns()
         self._cell.publish()
         return int(counts[index])
 
@@ -88,8 +96,13 @@ class OrderReader:
         self._cell: CellReader | None = None
         self.taken = np.zeros(COUNTERS, np.int64)
 
-    def read(self) -> Orders:
-        """What has come since the last call; nothing before the control process is there."""
+    def read(self, now_ns: int) -> Orders:
+        """What has come since the last call; nothing before the control process is there.
+
+        Args:
+            now_ns: CLOCK_MONOTONIC; an order that may lead to motion and is older than TTL_NS
+                is passed over.
+        """
         if self._cell is None:
             if not self._path.exists():
                 return Orders()
@@ -100,6 +113,7 @@ class OrderReader:
         new = record["counts"] != self.taken
         order, swap_to = Order(0), ""
         if new.any():
+            new &= ~(PERISHABLE & (now_ns - record["given_ns"] > TTL_NS))
             for one, is_new in zip(ORDERS, new, strict=False):
                 order |= one if is_new else Order(0)
             if new[SWAP]:

@@ -38,7 +38,7 @@ from controller.settings import convert
 from controller.supervisor.states import Order, State
 
 LOOK_MS: Final = 10
-TAKEN_S: Final = 1.0  # the loop takes an order at its next tick
+TAKEN_S: Final = 1.0  # the loop takes an order at its next tick, or never: orders.TTL_NS
 SHADOW_S: Final = 2.0
 VET_S: Final = 50.0
 ATTENDED_S: Final = 0.5  # a dead-man client sends five times as often
@@ -180,7 +180,8 @@ class Server:
         def answer(record: Record) -> Reply | None:
             return _outcome(order, record) if record["taken"][index] >= count else None
 
-        self._owe(to, answer, TAKEN_S, "the loop does not tick")
+        then = "it will at its next" if order in (Order.ESTOP, Order.DISARM) else "nothing was done"
+        self._owe(to, answer, TAKEN_S, f"the loop does not tick; {then}")
 
     def _owe(
         self, to: Asker, answer: Callable[[Record], Reply | None], wait_s: float, late: str

@@ -106,7 +106,7 @@ def test_a_limit_is_a_positive_number(refused, key, value):
             f"joint_range_rad.elbow: unknown; allowed: {', '.join(JOINTS)}",
         ),
         (
-            {"joint_range_rad": {"flexion": [0.5, 0.5]}},
+            {"joint_range_rad": {"deviation": [-0.1, 0.1], "flexion": [0.5, 0.5]}},
             "joint_range_rad.flexion: 0.5 is not below 0.5",
         ),
         (
@@ -166,6 +166,13 @@ def test_joint_bounds_are_never_wider_than_built_in():
     index = JOINTS.index("flexion")
     own_low, own_high = JOINT_RANGE_RAD["flexion"]
     assert (low[index], high[index]) == pytest.approx((own_low - 0.1, own_high + 0.1))
+
+
+def test_a_file_with_all_joint_ranges_is_read(limits):
+    own = {joint: list(bounds) for joint, bounds in JOINT_RANGE_RAD.items()}
+    assert limits(joint_range_rad=own).joint_bounds_rad()[0][0] == pytest.approx(
+        Limits().joint_bounds_rad()[0][0]
+    )
 
 
 def test_the_hash_is_of_the_values():
