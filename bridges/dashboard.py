@@ -47,6 +47,7 @@ class View:
         rate_hz: ticks a second of late, NaN before the second tick.
         worst_lateness_ns: of all the ticks seen.
         silent_s: how long ago this tick began.
+        troubles: of the processes beside the loop, in words.
     """
 
     record: NDArray[np.void]
@@ -54,10 +55,11 @@ class View:
     rate_hz: float
     worst_lateness_ns: int
     silent_s: float
+    troubles: tuple[str, ...] = ()
 
 
 def screen(view: View | None) -> RenderableType:
-    """The panels, 80 columns and 17 lines."""
+    """The panels, 80 columns and 17 lines, and one more for each process in trouble."""
     if view is None:
         return Panel(Text("waiting for the first tick", FAINT), title="myoloop", width=WIDTH)
     below = Table.grid()
@@ -82,8 +84,8 @@ def line(view: View) -> str:
         f"{CHANNELS[0].label} {record['intention'][0]:+.2f}  age {_age(float(record['age_s']))}  "
         f"error {errors} mm{', solved' if record['solved'] else ''}  "
         f"late {record['lateness_ns'] / 1e3:.0f} us, max {view.worst_lateness_ns / 1e3:.0f} us  "
-        f"missed {record['missed']}  {_remark(record)}"
-    ).rstrip()
+        f"missed {record['missed']}  {'; '.join((_remark(record), *view.troubles))}"
+    ).rstrip("; ")
 
 
 def _panel(content: RenderableType, title: str, width: int) -> Panel:
@@ -112,7 +114,8 @@ def _state(view: View) -> RenderableType:
         remark = Text(f"no tick for {view.silent_s:.0f} s", palette.BAD)
     else:
         remark = Text(_remark(view.record), palette.STATES[State.HOLD])
-    return _row(word, remark, Text(f"{view.elapsed_s:.1f} s"), fill=1)
+    troubles = [Text(f"! {one}", palette.BAD, no_wrap=True) for one in view.troubles]
+    return Group(_row(word, remark, Text(f"{view.elapsed_s:.1f} s"), fill=1), *troubles)
 
 
 def _remark(record: NDArray[np.void]) -> str:

@@ -136,7 +136,7 @@ class Stage:
                 return source.poll() is not None or daemon.poll() is not None
 
             with suppress(KeyboardInterrupt):  # the way to end the demo
-                show(reader, over, hint=HINT if keys.live else "")
+                show(reader, self._board.parent, over, hint=HINT if keys.live else "")
         self.end()
         if keeper:
             keeper.collect()

@@ -6,6 +6,7 @@ On anything that is not a terminal it prints one line a second instead.
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from bridges import dashboard
+from bridges.control.status import troubles_of
 from bridges.dashboard import View
 from controller.board import BoardReader
 
@@ -26,6 +28,7 @@ RATE_LOOKS: Final = 20  # that the rate is measured over
 
 def show(
     reader: BoardReader,
+    folder: Path,
     stop: Callable[[], bool],
     console: Console | None = None,
     hint: str = "",
@@ -34,12 +37,13 @@ def show(
 
     Args:
         reader: of the board.
+        folder: of the run, where the processes beside the loop say how they are.
         stop: whether to end.
         console: where to draw.
         hint: which keys do what, below the panels.
     """
     console = console or Console()
-    views = _looks(Watch(reader), lambda: reader.closed or stop())
+    views = _looks(Watch(reader, folder), lambda: reader.closed or stop())
     if console.is_interactive:
         _draw(views, console, hint)
     else:
@@ -49,8 +53,8 @@ def show(
 class Watch:
     """Goes through every tick of the board, so that no maximum is missed."""
 
-    def __init__(self, reader: BoardReader) -> None:
-        self._reader = reader
+    def __init__(self, reader: BoardReader, folder: Path) -> None:
+        self._reader, self._folder = reader, folder
         self._next = 0
         self._worst_ns = 0
         self._first: NDArray[np.void] | None = None
@@ -72,6 +76,7 @@ class Watch:
             rate_hz=self._rate(),
             worst_lateness_ns=self._worst_ns,
             silent_s=(now_ns - int(self._newest["time_ns"])) / 1e9,
+            troubles=tuple(troubles_of(self._folder)),
         )
 
     def _take(self, record: NDArray[np.void] | None) -> None:

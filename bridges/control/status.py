@@ -14,6 +14,7 @@ from controller.follower import STATUS, FollowerContext, FollowerState
 from controller.supervisor.states import WHAT_IS_MISSING, Missing, State, names, reasons
 
 SUFFIX: Final = ".status"
+SILENT_MS: Final = 1000.0  # a process that says nothing for so long is in trouble
 
 
 def text_of(field: Any) -> str:
@@ -81,4 +82,17 @@ def followers_of(folder: Path) -> dict[str, dict[str, Any]]:
                     "silent_ms": round((time.monotonic_ns() - int(record["beat_ns"])) / 1e6, 1),
                     "dropped": int(record["dropped"]),
                 }
+    return found
+
+
+def troubles_of(folder: Path) -> list[str]:
+    """What is wrong with the processes beside the loop, in words; they go on with a lost tick."""
+    found = []
+    for name, status in followers_of(folder).items():
+        if status["state"] == FollowerState.FAULT.name:
+            found.append(f"{name}: {status['reason']}")
+        elif status["silent_ms"] > SILENT_MS:
+            found.append(f"{name}: silent for {status['silent_ms'] / 1e3:.0f} s")
+        elif status["dropped"]:
+            found.append(f"{name}: {status['dropped']} ticks lost")
     return found

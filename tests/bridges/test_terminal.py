@@ -1,6 +1,7 @@
 """The dashboard: on a recorded console, and as lines for a log."""
 
 import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from bridges import dashboard, palette, terminal
 from bridges.dashboard import View
 from bridges.terminal import Watch, show
 from controller.board import RECORD, BoardReader, BoardWriter
+from controller.cell import CellWriter
+from controller.follower import STATUS, FollowerState
 from controller.names import MUSCLES
 from controller.supervisor.states import Reason, State
 
@@ -148,6 +151,30 @@ def test_a_silent_loop_is_told(record: NDArray[np.void]) -> None:
     assert "no tick for 3 s" in screen(record, silent_s=3.0)
 
 
+def test_the_trouble_of_a_process_beside_the_loop_is_told(
+    board: BoardWriter, reader: BoardReader, log: Console
+) -> None:
+    publish(board, 0)
+    for name, state, dropped, age_s in (
+        ("fine", FollowerState.READY, 0, 0.0),
+        ("recorder", FollowerState.READY, 12, 0.0),
+        ("hand", FollowerState.FAULT, 0, 0.0),
+        ("probe", FollowerState.READY, 0, 5.0),
+    ):
+        cell = CellWriter(board.path.parent / f"{name}.status", STATUS)
+        cell.record["state"], cell.record["dropped"] = state, dropped
+        cell.record["reason"] = b"unplugged"
+        cell.record["beat_ns"] = time.monotonic_ns() - age_s * 1e9
+        cell.publish()
+    view = Watch(reader, board.path.parent).look(0)
+    assert view is not None
+    told = ("hand: unplugged", "probe: silent for 5 s", "recorder: 12 ticks lost")
+    assert view.troubles == told
+    log.print(dashboard.screen(view))
+    assert all(f"! {one}" in output(log) for one in told)
+    assert dashboard.line(view).endswith("; ".join(told))
+
+
 def test_every_muscle_has_a_block(record: NDArray[np.void]) -> None:
     assert sum(size for _, size in dashboard.MUSCLE_GROUPS) == len(MUSCLES)
     shown = screen(record)
@@ -172,7 +199,7 @@ def test_muscle_groups_are_those_of_the_names(
 
 
 def test_a_watch_misses_no_maximum(board: BoardWriter, reader: BoardReader) -> None:
-    watch = Watch(reader)
+    watch = Watch(reader, board.path.parent)
     assert watch.look(0) is None
     for number, lateness_ns in enumerate([10, 900, 20]):
         publish(board, number, lateness_ns)
@@ -196,7 +223,7 @@ def test_a_closed_board_ends_the_view(
     publish(board, 0)
     board.close()
     for console in (tty, log):
-        show(reader, lambda: False, console)
+        show(reader, board.path.parent, lambda: False, console)
     on_screen, left = output(tty).split("\x1b[?1049l")  # back from the screen of its own
     for text in (on_screen, left):
         assert "HOLD" in text
@@ -206,7 +233,7 @@ def test_a_closed_board_ends_the_view(
 
 def test_an_empty_board_waits(board: BoardWriter, reader: BoardReader, tty: Console) -> None:
     board.close()
-    show(reader, lambda: False, tty)
+    show(reader, board.path.parent, lambda: False, tty)
     assert "waiting for the first tick" in output(tty)
 
 
@@ -221,7 +248,7 @@ def test_a_log_gets_a_line_a_second(
         publish(board, number)
         return number == 100
 
-    show(reader, stop, log)
+    show(reader, board.path.parent, stop, log)
     lines = output(log).splitlines()
     assert [line.split(" s ")[0].strip() for line in lines] == ["0.0", "1.0", "2.0"]
     for text in ("hold ", "rotation -0.62", "error 6.1 7.3 mm, solved", "intention hold, slew"):
@@ -238,7 +265,7 @@ def test_ctrl_c_leaves_the_last_look(board: BoardWriter, reader: BoardReader, tt
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        show(reader, stop, tty)
+        show(reader, board.path.parent, stop, tty)
     assert "HOLD" in output(tty).split("\x1b[?1049l")[1]
 
 
