@@ -6,13 +6,13 @@ ARGS ?=
 .PHONY: setup demo test train proof system
 .NOTPARALLEL:
 
-setup: .venv/has-hand .venv/has-view .venv/has-dev
+setup: .venv/has-hand .venv/has-view .venv/has-emg .venv/has-dev
 	@echo "ready: .venv/bin/myoloop --help"
 
 demo: .venv/has-hand .venv/has-view
 	.venv/bin/myoloop demo $(ARGS)
 
-test: .venv/has-hand .venv/has-train .venv/has-dev
+test: .venv/has-hand .venv/has-train .venv/has-emg .venv/has-dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy

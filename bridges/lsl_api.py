@@ -31,6 +31,7 @@ class Stream:
     Attributes:
         labels: of the channels; None before the outlet was asked (``Inlet.describe``).
         uid: of this very outlet: a restarted one has another.
+        units: of the channels; None before the outlet was asked.
         handle: pylsl's own object.
     """
 
@@ -44,6 +45,7 @@ class Stream:
     rate_hz: float
     host: str
     uid: str
+    units: tuple[str, ...] | None
     handle: Any = field(repr=False, compare=False)
 
 
@@ -59,30 +61,31 @@ def local_clock_s() -> float:
 
 def streams(window_s: float) -> list[Stream]:
     """All streams of this process's session that answer within the window; blocks that long."""
-    return [_stream(info, labels=None) for info in pylsl.resolve_streams(window_s)]
+    return [_stream(info) for info in pylsl.resolve_streams(window_s)]
 
 
-def _stream(info: Any, labels: tuple[str, ...] | None) -> Stream:
+def _stream(info: Any, described: bool = False) -> Stream:
     return Stream(
         name=info.name(),
         type=info.type(),
         source_id=info.source_id(),
         session=info.session_id(),
-        labels=labels,
+        labels=_of_channels(info, "label") if described else None,
         channels=info.channel_count(),
         format=_FORMATS.get(info.channel_format(), "undefined"),
         rate_hz=info.nominal_srate(),
         host=info.hostname(),
         uid=info.uid(),
+        units=_of_channels(info, "unit") if described else None,
         handle=info,
     )
 
 
-def _labels(info: Any) -> tuple[str, ...]:
+def _of_channels(info: Any, key: str) -> tuple[str, ...]:
     found = []
     channel = info.desc().child("channels").child("channel")
     while not channel.empty():
-        found.append(channel.child_value("label"))
+        found.append(channel.child_value(key))
         channel = channel.next_sibling("channel")
     return tuple(found)
 
@@ -98,9 +101,9 @@ class Inlet:
         )
 
     def describe(self, timeout_s: float) -> Stream:
-        """The full announcement, labels included."""
+        """The full announcement, labels and units included."""
         info = self._raw.info(timeout_s)
-        return _stream(info, _labels(info))
+        return _stream(info, described=True)
 
     def open(self, timeout_s: float) -> None:
         """Have samples sent from now on."""
@@ -172,6 +175,10 @@ class Outlet:
     def push(self, sample: Sequence[float], stamp_s: float) -> None:
         """Send one sample; a stamp of 0 means now."""
         self._raw.push_sample(sample, stamp_s)
+
+    def push_rows(self, rows: NDArray[np.float32], stamps_s: Stamps) -> None:
+        """Send several samples at once, as an amplifier does, (n, channels) and (n,) [s]."""
+        self._raw.push_chunk(rows, stamps_s.tolist())
 
     def wait_for_reader(self, timeout_s: float) -> bool:
         """Block until somebody reads, at most this long; whether somebody does."""

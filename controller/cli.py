@@ -19,6 +19,8 @@ EXTRAS: Final = {
     "matplotlib": "train",
     "onnx": "train",
     "rsl_rl": "train",
+    "scipy": "emg",
+    "sklearn": "emg",
     "tensorboard": "train",
     "tensordict": "train",
     "sb3_contrib": "peer",

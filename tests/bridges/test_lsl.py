@@ -169,6 +169,7 @@ def test_a_stream_that_comes_from_another_host_than_before_does_not_match():
     wanted = Wanted("n", "Control", "id", "s", ("rotation", "engage"), 100.0, host="lab1")
     stream = Stream(
         *("n", "Control", "id", "s", ("rotation", "engage"), 2, "float32", 100.0, "lab1", "uid"),
+        units=None,
         handle=None,
     )
     assert mismatches(stream, wanted) == []

@@ -1,0 +1,1 @@
+"""From electrodes to intention: filters, features, models, calibration, decoder, simulated EMG."""
