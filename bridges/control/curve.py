@@ -4,7 +4,7 @@ Key files are those of ``zmq.auth.create_certificates``: NAME.key and NAME.key_s
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import zmq
@@ -12,12 +12,30 @@ import zmq.auth
 from zmq.auth.thread import ThreadAuthenticator
 
 from controller.errors import SettingsError
-from controller.session import ControlSettings
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
-def check(settings: ControlSettings, origin: str) -> None:
+class Bound(Protocol):
+    """Settings of a socket that listens."""
+
+    @property
+    def bind(self) -> str:
+        """ZeroMQ endpoint."""
+        ...
+
+    @property
+    def server_key(self) -> str:
+        """CURVE secret key file of this daemon (NAME.key_secret)."""
+        ...
+
+    @property
+    def clients(self) -> str:
+        """Folder of the CURVE public keys (*.key) that may connect."""
+        ...
+
+
+def check(settings: Bound, origin: str) -> None:
     """Refuse an open port.
 
     Raises:
