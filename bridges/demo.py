@@ -127,7 +127,11 @@ class Stage:
         if window and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             self._start("bridges.window", str(self._board))
         keeper = Keeper(reader) if keep else None
-        with Keys() as keys, Operator(self._lsl, reader) as operator:
+
+        def let_go() -> None:
+            source.send_signal(signal.SIGUSR1)
+
+        with Keys() as keys, Operator(self._lsl, reader, let_go) as operator:
 
             def over() -> bool:
                 if keeper:

@@ -25,6 +25,7 @@ from controller.skills.baoding import CHANNELS
 
 TREMOR: Final = 0.01  # standard deviation of the rotation's noise, with --seed
 STOP_CHECK_S: Final = 0.2
+LET_GO_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +72,38 @@ def scene_at(story: tuple[Scene, ...], time_s: float) -> Scene | None:
     return next((scene for scene, end in zip(story, ends, strict=True) if time_s < end), None)
 
 
-class Stop:
-    """SIGINT and SIGTERM ask for a stop; they interrupt nothing."""
+class Signals:
+    """SIGINT and SIGTERM ask for a stop, SIGUSR1 to let the dead-man go; they interrupt nothing.
+
+    Attributes:
+        stop: whether a stop was asked for.
+    """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.stop = False
+        self._let_go_s = -LET_GO_S
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._ask)
+        signal.signal(signal.SIGUSR1, self._let_go)
+
+    @property
+    def engaged(self) -> bool:
+        """Not so for LET_GO_S after the signal, as a person lets go to start again."""
+        return time.monotonic() - self._let_go_s >= LET_GO_S
 
     def _ask(self, _signal: int, _frame: FrameType | None) -> None:
-        self.asked = True
+        self.stop = True
+
+    def _let_go(self, _signal: int, _frame: FrameType | None) -> None:
+        self._let_go_s = time.monotonic()
 
 
-def scenes(story: tuple[Scene, ...], speed: float, loop: bool, stop: Stop) -> Iterator[Scene]:
+def scenes(story: tuple[Scene, ...], speed: float, loop: bool, signals: Signals) -> Iterator[Scene]:
     """The scene of each sample, on an absolute 100 Hz grid, until the end or the stop."""
     grid = Grid(RATE_HZ)
     grid.start()
     began_ns = time.monotonic_ns()
-    while not stop.asked:
+    while not signals.stop:
         now_ns, _ = grid.wait()
         time_s = (now_ns - began_ns) / NS * speed
         scene = scene_at(story, time_s % duration_s(story) if loop else time_s)
@@ -110,19 +125,19 @@ def main(
     verbose: Annotated[bool, typer.Option("--verbose", help="Name each scene.")] = False,
 ) -> None:
     """Play the story as an intention stream of the skill 'baoding', once somebody reads it."""
-    stop = Stop()
+    signals = Signals()
     outlet = IntentionOutlet(CHANNELS, source_id, session)
-    while not stop.asked and not outlet.wait_for_reader(STOP_CHECK_S):
+    while not signals.stop and not outlet.wait_for_reader(STOP_CHECK_S):
         pass
     noise = None if seed is None else np.random.default_rng(seed)
     shown = None
-    for scene in scenes(STORY if loop else (*STORY, REST), speed, loop, stop):
+    for scene in scenes(STORY if loop else (*STORY, REST), speed, loop, signals):
         if verbose and scene is not shown:
             print(scene.name, flush=True)
             shown = scene
         if not scene.silent:
             tremor = float(noise.normal(0.0, TREMOR)) if noise else 0.0
-            outlet.push((scene.rotation + tremor,), scene.engage)
+            outlet.push((scene.rotation + tremor,), scene.engage * signals.engaged)
     outlet.close()
 
 

@@ -63,13 +63,14 @@ def run(
         session = with_follower(session, RECORDER, {"file": str(record.absolute())})
     check_writable(report)
     daemon = Daemon(session, config)
-    try:
-        result = daemon.run(seconds)
-    finally:
-        daemon.close()
-    write_json(result, report)
-    if record:
-        write_page(record)
+    with _signals():  # once it ticked, nobody's impatience costs the report or the recording
+        try:
+            result = daemon.run(seconds)
+        finally:
+            daemon.close()
+        write_json(result, report)
+        if record:
+            write_page(record)
     if result["fault"]:
         raise PlantError(f"the loop stopped and the hand was relaxed: {result['fault']}")
 
@@ -378,7 +379,7 @@ class _Signals:
 
 @contextmanager
 def _signals() -> Iterator[_Signals]:
-    """Listen to signals while the loop ticks."""
+    """Listen to signals instead of being ended by them."""
     signals = _Signals()
     handlers = {
         signal.SIGINT: signals.stop,

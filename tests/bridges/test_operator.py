@@ -61,15 +61,21 @@ def test_without_a_terminal_there_are_no_keys(monkeypatch):
 
 
 @pytest.fixture
-def operator(run):
+def asked():
+    """How often the person was asked to let go."""
+    return []
+
+
+@pytest.fixture
+def operator(run, asked):
     run.feed(0.0, 1.0, lambda record: record["fresh"])
-    with Operator(run.name, BoardReader(rundir.root() / run.name / "board")) as found:
+    board = BoardReader(rundir.root() / run.name / "board")
+    with Operator(run.name, board, lambda: asked.append(1)) as found:
         yield found
 
 
-def test_it_arms_when_the_dead_man_is_low_and_never_resets_by_itself(run, operator):
-    for _ in range(3):
-        operator.look()
+def test_it_arms_when_the_dead_man_is_low_and_never_resets_by_itself(run, operator, asked):
+    run.feed(0.0, 1.0, lambda _: operator.look() or asked)  # held from the start
     assert run.newest()["arming"] == 0
     run.feed(0.0, 0.0, lambda record: operator.look() or record["state"] == State.ARMING)
     run.feed(0.0, 1.0, run.is_in(State.ACTIVE))
@@ -78,7 +84,10 @@ def test_it_arms_when_the_dead_man_is_low_and_never_resets_by_itself(run, operat
     run.feed(0.0, 0.0, lambda record: record["engage"] < 0.5)
     operator.look("x")
     assert run.newest()["state"] == State.FAULT
-    operator.look("rd")  # not armed again in the same look
+    operator.look("rd")
+    run.feed(0.0, 0.0, lambda record: record["engage"] < 0.5)
+    operator.look()  # nobody wants it
     assert run.newest()["state"] == State.DISARMED
+    run.feed(0.0, 0.0, lambda record: operator.look("r") or record["state"] == State.ARMING)
     run.end()
     operator.look("e")  # a daemon that has ended raises nothing

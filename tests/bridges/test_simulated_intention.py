@@ -107,6 +107,9 @@ def test_it_starts_again_with_loop_adds_noise_with_seed_and_names_scenes_with_ve
     source = open_source()
     turning = read_until(source, lambda i: i.values[0] > 0.125)
     assert turning.values[0] != pytest.approx(0.15)
+    read_until(source, lambda i: i.engage == 1.0)
+    process.send_signal(signal.SIGUSR1)  # for a second, which is nearly a story
+    read_until(source, lambda i: i.engage == 0.0 and i.values[0] > 0.125)
     read_until(source, lambda i: i.values[0] < -0.1)  # reverse, which comes once a story
     read_until(source, lambda i: i.values[0] > 0.125)  # faster, of the next one
     process.terminate()

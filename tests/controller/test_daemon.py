@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from controller import clock, daemon, registry, rundir
+from controller import clock, daemon, orders, registry, rundir
 from controller.board import BoardReader
 from controller.daemon import Daemon, check_writable, run
 from controller.errors import (
@@ -185,6 +185,7 @@ def stage(tmp_path, monkeypatch, make_feedback, write_policy):
     monkeypatch.setattr(registry, "find", made.find)
     monkeypatch.setattr(clock, "time", made.time)
     monkeypatch.setattr(daemon, "time", made.time)
+    monkeypatch.setattr(orders, "time", made.time)
     monkeypatch.setattr(rundir, "MEMORY", tmp_path)
     monkeypatch.setattr(daemon, "version", lambda name: f"version of {name}")
     yield made
@@ -303,6 +304,21 @@ def test_a_second_signal_does_not_cut_the_ramp_short(stage):
     }
     stage.daemon().run()
     assert relaxed_at_the_end(stage.plant)
+
+
+def test_a_signal_while_everything_is_let_go_does_not_cost_the_report(stage, tmp_path):
+    stage.write()
+    close = Plant.close
+
+    def impatient(plant):
+        os.kill(os.getpid(), signal.SIGTERM)
+        close(plant)
+
+    report = tmp_path / "report.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Plant, "close", impatient)
+        run(stage.file, seconds=1.0, report=report)
+    assert json.loads(report.read_text())["ticks"] >= 40
 
 
 def test_a_signal_again_later_breaks_off_what_hangs(stage, monkeypatch):
