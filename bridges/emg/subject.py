@@ -7,7 +7,7 @@ from bridges.emg.amplifier import EmgOutlet
 from bridges.emg.simulated import Block, Fault, Forearm, activation
 from bridges.lsl_api import local_clock_s
 from bridges.lsl_outlet import IntentionOutlet
-from bridges.simulated_intention import REST, STORY, Scene, Stop, duration_s, scene_at
+from bridges.simulated_intention import REST, STORY, Scene, Signals, duration_s, scene_at
 from controller.clock import Grid
 from controller.messages import Array
 
@@ -57,16 +57,16 @@ def play(
     loop: bool,
 ) -> None:
     """Play the story once somebody reads the EMG, until its end or a signal."""
-    stop = Stop()
+    signals = Signals()
     outlet = EmgOutlet(source_id, session, rate_hz=rate_hz)
     pedal = IntentionOutlet((), pedal_id, session, PEDAL)
-    while not stop.asked and not outlet.wait_for_reader(STOP_CHECK_S):
+    while not signals.stop and not outlet.wait_for_reader(STOP_CHECK_S):
         pass
     live = LiveForearm(Forearm(seed, fault, fault_from_s, rate_hz), outlet)
     story = STORY if loop else (*STORY, REST)
     grid, began_s, ticks = Grid(CHUNK_HZ), time.monotonic(), 0
     grid.start()
-    while not stop.asked:
+    while not signals.stop:
         grid.wait()
         scene = _scene(story, time.monotonic() - began_s, loop)
         if scene is None:
