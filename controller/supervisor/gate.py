@@ -31,9 +31,9 @@ class Gate:
         self._total = limits.excitation_total_max
         self._slew = np.float32(limits.slew_per_s * period_s)
         self._rise = np.float32(limits.window_rise_max)
-        self._relax_step = np.float32(min(1.0, period_s / (limits.relax_within_ms / 1e3)))
+        self._relax_step = np.float32(period_s / max(period_s, limits.relax_within_ms / 1e3))
         ticks = max(1, math.ceil(limits.window_ms / 1e3 / period_s - 1e-9))
-        self._window = np.zeros((ticks, len(MUSCLES)), np.float32)
+        self._window = np.tile(self.sent, (ticks, 1))  # (ticks, 39), the newest commands
         self._next = 0
 
     @property

@@ -41,7 +41,14 @@ class Machine:
 
 
 class Judge:
-    """Names every violation of a tick."""
+    """Names every violation of a tick.
+
+    Attributes:
+        trouble: what is wrong with the machine round the loop, in words.
+    """
+
+    trouble = ""
+    _missed_in_row = 0
 
     def __init__(self, limits: Limits, channels: tuple[Channel, ...]) -> None:
         self._limits = limits
@@ -53,8 +60,6 @@ class Judge:
         span = np.array([c.high - c.low for c in channels])
         self._low = np.array([c.low for c in channels]) - RANGE_TOLERANCE * span
         self._high = np.array([c.high for c in channels]) + RANGE_TOLERANCE * span
-        self._missed_in_row = 0
-        self.trouble = ""
 
     def late(self, intention: Intention) -> bool:
         """Whether the goal has to stand still."""

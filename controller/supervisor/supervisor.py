@@ -28,6 +28,8 @@ class Supervisor:
         stale_ticks: ticks with a late intention.
     """
 
+    _entered = False  # RELAXING or FAULT began at this tick
+
     def __init__(self, limits: Limits, channels: tuple[Channel, ...], period_s: float) -> None:
         self.limits = limits
         self.state = State.DISARMED
@@ -44,7 +46,6 @@ class Supervisor:
         self._arming_ticks = round(limits.arm_within_s / period_s)
         self._armed_ticks: int  # counted from an arming on
         self._reasons = self._cause = Reason(0)
-        self._entered = False  # RELAXING or FAULT began at this tick
 
     @property
     def resting(self) -> bool:
