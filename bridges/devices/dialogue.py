@@ -12,20 +12,29 @@ class Dialogue(Protocol):
     """Talks with one device: bytes in, bytes out.
 
     Attributes:
-        identified: whether the device has answered as what it should be.
         heard_s: when it last said something whole [s].
-        trouble: why it must not be driven, "" while all is well.
-        stopped: whether the newest stop was confirmed.
         channels: what its reports hold, a label and a unit each.
         reports: reports that came since they were last taken away, (channels,) each.
     """
 
-    identified: bool
     heard_s: float
-    trouble: str
-    stopped: bool
     channels: tuple[tuple[str, str], ...]
     reports: list[NDArray[np.float32]]
+
+    @property
+    def identified(self) -> bool:
+        """Whether the device has answered as what it should be."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """Why it must not be driven, "" while all is well."""
+        ...
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the newest stop was confirmed."""
+        ...
 
     def greet(self) -> bytes:
         """Ask who it is; forgets what was known."""

@@ -105,7 +105,8 @@ class Driver:
                 port.write(dialogue.stop(emergency=True))  # it may still hear
             self._lose(f"{self._path}: silent for {SILENT_S * 1e3:.0f} ms", now_s)
         elif not dialogue.identified:
-            return
+            if dialogue.trouble:
+                self._lose(f"{self._path}: {dialogue.trouble}", now_s)
         elif dialogue.trouble and self._moving:
             why = dialogue.trouble
             self._stop(port, emergency=True, now_s=now_s)

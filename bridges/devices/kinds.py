@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from bridges.devices.ability_hand import AbilityHand, AbilityHandOptions
 from bridges.devices.dialogue import Dialogue
+from bridges.devices.sciencemode import BAUD, ScienceMode, ScienceModeOptions
 
 
 @dataclass(frozen=True)
@@ -31,4 +32,5 @@ KINDS: Final = {
     "ability-hand": Kind(
         "ability-hand", AbilityHand.baud, (False, False), AbilityHandOptions, AbilityHand
     ),
+    "sciencemode": Kind("sciencemode", BAUD, (True, True), ScienceModeOptions, ScienceMode),
 }

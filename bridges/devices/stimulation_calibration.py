@@ -57,16 +57,16 @@ class Channel(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
     curve: Curve = Curve.EXPONENTIAL
     steepness: Annotated[float, Meta(gt=0.0, le=20.0)] = 1.0
     dead_zone: Annotated[float, Meta(ge=0.01, le=0.5)] = 0.05
-    """Activation below which it stays silent, 0-1."""
+    """Activation below which it stays silent, 0-1; at work it falls silent at half of that."""
 
     @property
     def period_ms(self) -> float:
         """Between two pulses, rounded up to what the device can do [ms]."""
         return -(-1e3 / self.frequency_hz // STEP_MS) * STEP_MS
 
-    def width_us(self, activation: float) -> float:
+    def width_us(self, activation: float, at_work: bool = False) -> float:
         """Width for an activation of 0-1; 0 in the dead zone [us]."""
-        if activation < self.dead_zone:
+        if activation < self.dead_zone * (0.5 if at_work else 1.0):
             return 0.0
         found = self.curve.width_for(min(1.0, activation), self.steepness)
         return self.threshold_us + found * (self.saturation_us - self.threshold_us)

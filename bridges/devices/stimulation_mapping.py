@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bridges.devices.sciencemode_codec import MlUpdate
 from bridges.devices.stimulation_calibration import Calibration
-from bridges.devices.stimulation_limits import StimulationLimits
+from bridges.devices.stimulation_limits import NARROWEST_US, StimulationLimits
 from bridges.devices.stimulation_pools import FORCE_N, POOLS, pairs, pooled, weights
 
 Array = NDArray[np.float64]
@@ -46,9 +46,12 @@ class StimulationMapping:
             channel = self._calibration.channels.get(pool.name)
             if channel is None:
                 continue
-            pulses = min(1.0, max(0.0, dt_s) * 1e3 / channel.period_ms)
-            highest = self.widths_us[pool.name] + pulses * self._limits.width_rise_us
-            self.widths_us[pool.name] = min(channel.width_us(float(activation)), highest)
+            before = self.widths_us[pool.name]
+            wanted = channel.width_us(float(activation), at_work=before > 0.0)
+            pulses = max(0.0, dt_s) * 1e3 / channel.period_ms
+            rise = self._limits.width_rise_us
+            given = before if before >= NARROWEST_US else 0.0  # what the device really gave
+            self.widths_us[pool.name] = min(wanted, before + pulses * rise, given + rise)
         return self._calibration.update(self.widths_us)
 
 

@@ -13,6 +13,8 @@ TIMES: Final = ("delay", "unplug")
 """Name=milliseconds: each reply so late; unplugged so long after its start, for 2 s."""
 PLAIN: Final = ("stuck", "slow", "mute")
 """A motor that does not move; a tenth of the speed; no word any more."""
+ELECTRODE: Final = "electrode"
+"""electrode=OUTPUT: of a stimulator, fallen off."""
 UNPLUGGED_S: Final = 2.0
 
 
@@ -24,11 +26,13 @@ class Faults:
         share: of the replies, by name.
         ms: by name.
         plain: those that are either there or not.
+        electrode: output that has lost its electrode, 0 for none.
     """
 
     share: dict[str, float] = field(default_factory=dict)
     ms: dict[str, float] = field(default_factory=dict)
     plain: set[str] = field(default_factory=set)
+    electrode: int = 0
 
     def __post_init__(self) -> None:
         self._random = random.Random(0)
@@ -51,9 +55,12 @@ class Faults:
                 found.ms[name] = number
             elif name in PLAIN and not value:
                 found.plain.add(name)
+            elif name == ELECTRODE and re.fullmatch("[1-8]", value):
+                found.electrode = int(value)
             else:
                 allowed = [f"{n}=SHARE" for n in SHARES] + [f"{n}=MS" for n in TIMES]
-                raise SettingsError(f"--fault {one!r}; allowed: {', '.join([*allowed, *PLAIN])}")
+                allowed += [*PLAIN, f"{ELECTRODE}=1-8"]
+                raise SettingsError(f"--fault {one!r}; allowed: {', '.join(allowed)}")
         return found
 
     def unplugged(self, age_s: float) -> bool:

@@ -100,6 +100,8 @@ def test_silent_in_the_dead_zone_then_from_threshold_to_saturation():
     assert channel.width_us(0.0) == channel.width_us(channel.dead_zone - 1e-6) == 0.0
     assert channel.threshold_us < channel.width_us(channel.dead_zone) < 110
     assert channel.width_us(1.0) == pytest.approx(channel.saturation_us)
+    assert channel.width_us(channel.dead_zone * 0.6, at_work=True) > channel.threshold_us
+    assert channel.width_us(channel.dead_zone * 0.4, at_work=True) == 0.0
 
 
 def test_a_period_is_rounded_to_the_slower_side():
@@ -112,7 +114,7 @@ def test_a_period_is_rounded_to_the_slower_side():
 # --- the whole mapping ---------------------------------------------------------------
 
 
-@given(st.lists(st.tuples(excitations, st.floats(-1, 5)), min_size=1, max_size=20))
+@given(st.lists(st.tuples(excitations, st.floats(-1, 5)), min_size=1, max_size=10))
 def test_whatever_is_asked_for_stays_within_the_limits(steps):
     mapping, before = StimulationMapping(CALIBRATION, LIMITS, 8), dict.fromkeys(range(8), 0)
     for excitation, dt_s in steps:
