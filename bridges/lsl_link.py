@@ -6,6 +6,7 @@ after each loss alike. Nothing reconnects silently.
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -40,6 +41,11 @@ class Link:
     heard_s: float
     lost: bool = False
 
+    def refresh(self) -> None:
+        """Take over liblsl's newest correction: instant, ``connect`` has waited for the first."""
+        with suppress(RuntimeError):  # the reader notices a loss itself; the last value holds
+            self.correction_s = self.inlet.correction_s(0.0)
+
 
 def connect(wanted: Wanted, wait_s: float, number: int = 1) -> Link:
     """Find the stream and open it; blocks.
@@ -63,11 +69,9 @@ def connect(wanted: Wanted, wait_s: float, number: int = 1) -> Link:
 class LinkKeeper:
     """Keeps a link in a thread of its own; the reader only looks at ``link`` and ``trouble``.
 
-    A Python thread in the loop's process is bearable here because it sleeps or waits
-    inside liblsl, without the GIL, nearly all of the time. While the stream flows it runs
-    some ten lines of bytecode every 0.1 s, and asks for the time correction every 5 s,
-    which is instant after the first; only when the stream is gone, and the hand relaxed,
-    does it do more. Reader and thread share plain attributes, no lock.
+    A second Python thread would make the loop wait for the GIL: this one sleeps without a
+    time-out while the stream flows and runs only when ``look`` finds the link lost or silent,
+    when the hand is relaxed anyway. Reader and thread share plain attributes, no lock.
 
     Attributes:
         link: the connection to read, or None while there is none that matches.
@@ -81,33 +85,44 @@ class LinkKeeper:
         self._number = link.number
         self._retired: Link | None = None
         self._check_due_s = time.monotonic() + CHECK_S
-        self._closing = threading.Event()
+        self._wake, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="lsl-link", daemon=True)
         self._thread.start()
+
+    def look(self, link: Link, now_s: float) -> None:
+        """The reader's, at each read: have a link that is lost or silent looked after.
+
+        Args:
+            link: the one that was read.
+            now_s: CLOCK_MONOTONIC [s].
+        """
+        if link.lost:
+            self._wake.set()
+        elif now_s >= self._check_due_s:
+            self._check_due_s = now_s + CHECK_S
+            if now_s - link.heard_s > SILENT_S:
+                self._wake.set()
+            else:
+                link.refresh()
 
     def close(self) -> None:
         """End the thread and let the stream go."""
         self._closing.set()
+        self._wake.set()
         self._thread.join(CLOSE_S)
         self.link = self._retired = None
 
     def _run(self) -> None:
-        while not self._closing.wait(POLL_S):
+        while self._wake.wait() and not self._closing.is_set():
+            self._wake.clear()
             link = self.link
             if link is None or link.lost:
                 self._reconnect()
-            elif time.monotonic() >= self._check_due_s:
-                self._check_due_s = time.monotonic() + CHECK_S
-                self._check(link)
-
-    def _check(self, link: Link) -> None:
-        if time.monotonic() - link.heard_s > SILENT_S:
-            self._replace_if_succeeded(link)
-            return
-        try:
-            link.correction_s = link.inlet.correction_s(ANSWER_S)
-        except RuntimeError:
-            return  # the reader notices a loss itself; until then the last value holds
+            else:
+                self._replace_if_succeeded(link)
+            if self.link is None:
+                self._closing.wait(POLL_S)
+                self._wake.set()
 
     def _replace_if_succeeded(self, link: Link) -> None:
         """A host that vanished closes no connection: look whether a new outlet took over.
