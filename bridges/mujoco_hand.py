@@ -14,12 +14,15 @@ from controller.names import JOINTS, MUSCLES
 from controller.ports import PlantInfo
 from controller.settings import convert
 
-DIVERGED: Final = (
-    mujoco.mjtWarning.mjWARN_BADQPOS,
-    mujoco.mjtWarning.mjWARN_BADQVEL,
-    mujoco.mjtWarning.mjWARN_BADQACC,
-    mujoco.mjtWarning.mjWARN_BADCTRL,
-)
+DIVERGED: Final = [
+    int(warning)
+    for warning in (
+        mujoco.mjtWarning.mjWARN_BADQPOS,
+        mujoco.mjtWarning.mjWARN_BADQVEL,
+        mujoco.mjtWarning.mjWARN_BADQACC,
+        mujoco.mjtWarning.mjWARN_BADCTRL,
+    )
+]
 
 
 class MujocoHandOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -55,6 +58,10 @@ class MujocoHand:
                 f"{self._model.opt.timestep * 1e3:g} ms; it must be a whole number"
             )
         self._data = mujoco.MjData(self._model)
+        # Each of these attributes makes a new view whenever it is asked for; one view will do.
+        self._qpos, self._qvel, self._act = self._data.qpos, self._data.qvel, self._data.act
+        self._xpos, self._xmat, self._ctrl = self._data.xpos, self._data.xmat, self._data.ctrl
+        self._warnings = self._data.warning.number
         self.layout = Layout(self._model)
         self.start_qpos: Array = Start.of(self._model).qpos
         self.info = PlantInfo("myohand", MUSCLES, JOINTS, rate_hz, versions())
@@ -63,32 +70,37 @@ class MujocoHand:
     def reset(self) -> None:
         """Open hand, palm up, balls at ``start_qpos``."""
         mujoco.mj_resetData(self._model, self._data)
-        self._data.qpos[:] = self.start_qpos
+        self._qpos[:] = self.start_qpos
         mujoco.mj_forward(self._model, self._data)
 
     def read(self) -> Feedback:
         """The newest feedback; copies, so that it stays as it was."""
-        data = self._data
-        qpos = data.qpos.copy()
+        qpos = self._qpos.copy()
         if self._diverged():
             qpos[:] = np.nan  # MuJoCo has put it back to a finite state: do not believe it
         return self.layout.feedback(
-            np.array(data.time),
+            np.array(self._data.time),
             qpos,
-            data.qvel.copy(),
-            data.act.copy(),
-            data.xpos,
-            data.xmat,
+            self._qvel.copy(),
+            self._act.copy(),
+            self._xpos,
+            self._xmat,
         )
 
     def _diverged(self) -> bool:
         """Whether MuJoCo met a state that is not finite since the last reset."""
-        return any(self._data.warning[kind].number for kind in DIVERGED)
+        return bool(self._warnings[DIVERGED].any())
 
     def write(self, excitation: Excitation) -> Excitation:
-        """Apply excitations, (39,), for one tick; then refresh what is derived."""
-        self._data.ctrl[:] = excitation
-        mujoco.mj_step(self._model, self._data, self._substeps)
+        """Apply excitations, (39,), for one tick; then refresh what is derived.
+
+        What of the first physics step depends on positions and velocities alone was computed by
+        the ``mj_forward`` before: ``mj_step2`` does the rest of that step, to the same bit.
+        """
+        self._ctrl[:] = excitation
+        mujoco.mj_step2(self._model, self._data)
+        if self._substeps > 1:
+            mujoco.mj_step(self._model, self._data, self._substeps - 1)
         mujoco.mj_forward(self._model, self._data)
         return excitation
 
