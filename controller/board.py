@@ -6,8 +6,8 @@ skips. The loop only ever copies into preallocated memory: a reader that stalls,
 in tens can not delay it.
 
 A tick is published in two steps. First, before the plant is written, everything that a driver
-needs (``newest``); then, at its end, what is known only then (``settled``: what the plant took
-and how long it all took).
+needs (``newest``); then, at its end, what is known only then (``settled``: what the plant took,
+how well the task goes, how long it all took). Until then these fields hold the last tick's.
 """
 
 import os
@@ -88,7 +88,7 @@ RECORD: Final = np.dtype(
         ("objects", np.int64),
         ("object_pos", np.float64, (MAX_OBJECTS, 3)),
         ("object_vel", np.float64, (MAX_OBJECTS, 3)),
-        # task
+        # task; settled
         ("target_pos", np.float64, (MAX_OBJECTS, 3)),
         ("error_m", np.float64, (MAX_OBJECTS,)),
         ("solved", np.int64),
@@ -100,8 +100,15 @@ RECORD: Final = np.dtype(
         ("gate_ns", np.int64),
         ("plant_ns", np.int64),  # settled
         ("took_ns", np.int64),  # the whole tick; settled
+        ("left_ns", np.int64),  # from its beginning until the command was published; settled
     ]
 )
+
+SETTLED: Final = (
+    *("sent", "target_pos", "error_m", "solved", "dropped", "judged"),
+    *("plant_ns", "took_ns", "left_ns"),
+)
+"""What is known only at a tick's end."""
 
 
 class BoardWriter:
@@ -128,10 +135,11 @@ class BoardWriter:
         self._numbers[slot] = number
         self._header["newest"] = number
 
-    def settle(self, number: int, sent: NDArray[np.float32], plant_ns: int, took_ns: int) -> None:
-        """Complete tick ``number``, which stays readable all the while."""
+    def settle(self, number: int) -> None:
+        """Complete tick ``number`` with what ``record`` now says, readable all the while."""
         slot = self._slots[number % len(self._slots)]
-        slot["sent"], slot["plant_ns"], slot["took_ns"] = sent, plant_ns, took_ns
+        for name in SETTLED:
+            slot[name] = self.record[name]
         self._header["settled"] = number
 
     def close(self) -> None:

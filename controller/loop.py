@@ -4,7 +4,7 @@ The same object runs in the daemon, in tests, in a replay and in the official ev
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -37,34 +37,43 @@ class Outcome:
     judged: bool
 
 
-@dataclass(frozen=True, slots=True)
+UNJUDGED: Final = Outcome(np.zeros(0), solved=False, dropped=False, judged=False)
+
+
+@dataclass(slots=True)
 class Tick:
     """What one tick saw and did; arrays are valid until the next one.
 
     Attributes:
         wished: what the policy asked for, (39,); zeros while not working.
-        targets: where the goal wants the objects, in the world [m], (n, 3).
+        outcome: known at the tick's end: it waits until the command has left.
+        targets: where the goal wants the objects, in the world [m], (n, 3); known as late.
     """
 
     intention: Intention
     feedback: Feedback
-    outcome: Outcome
     state: State
     goal: Any
     observation: np.ndarray
     wished: Excitation
     command: MuscleCommand
-    targets: Array
+    outcome: Outcome = UNJUDGED
+    targets: Array = field(default_factory=lambda: np.zeros((0, 3)))
 
 
 @dataclass(slots=True)
 class Parts:
-    """What the parts of the newest tick took [ns]."""
+    """What the parts of the newest tick took [ns].
+
+    Attributes:
+        left_at: CLOCK_MONOTONIC when the command was published.
+    """
 
     read: int = 0
     think: int = 0
     gate: int = 0
     plant: int = 0
+    left_at: int = 0
 
 
 def _no_time() -> int:
@@ -134,25 +143,22 @@ class Loop:
         machine = machine or Machine()
         began = self._clock()
         intention = self.source.read(now_s)
-        feedback = self.plant.read()
-        outcome = self._judge(feedback)
+        seen = feedback = self.plant.read()
+        goal, judged = self._goal, self.supervisor.state.working
         read = self._clock()
         state, feedback = self._admit(intention, feedback, machine)
         admitted = self._clock()
         wished = self._wish(intention, feedback, state) if state.working else REST
         thought = self._clock()
         command = self.supervisor.allow(wished)
-        targets = self.skill.markers(feedback, self._goal)
         tick = Tick(
             intention=intention,
             feedback=feedback,
-            outcome=outcome,
             state=self.supervisor.state,
             goal=self._goal,
             observation=self._obs,
             wished=wished,
             command=command,
-            targets=targets,
         )
         allowed = self._clock()
         parts = self.parts
@@ -160,17 +166,20 @@ class Loop:
         parts.gate = admitted - read + allowed - thought
         if self._publish:
             self._publish(tick)
+        parts.left_at = self._clock()
         self._write(command)
+        tick.outcome = self._judge(seen, goal, judged)
+        tick.targets = self.skill.markers(feedback, self._goal)
         if self.shadow:
             self._try_shadow(feedback)
         return tick
 
-    def _judge(self, feedback: Feedback) -> Outcome:
+    def _judge(self, feedback: Feedback, goal: Any, judged: bool) -> Outcome:
         return Outcome(
-            errors_m=self.skill.errors_m(feedback, self._goal),
-            solved=bool(self.skill.solved(feedback, self._goal)),
+            errors_m=self.skill.errors_m(feedback, goal),
+            solved=bool(self.skill.solved(feedback, goal)),
             dropped=bool(self.skill.dropped(feedback)),
-            judged=self.supervisor.state.working,
+            judged=judged,
         )
 
     def _admit(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.cell import CellReader, CellWriter
 from controller.errors import HostError
@@ -94,6 +95,8 @@ class OrderReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._cell: CellReader | None = None
+        self._looked_at: NDArray[np.void] | None = None  # the record that led to ``taken``
+        self._unchanged = Orders()
         self.taken = np.zeros(COUNTERS, np.int64)
 
     def read(self, now_ns: int) -> Orders:
@@ -108,8 +111,8 @@ class OrderReader:
                 return Orders()
             self._cell = CellReader(self._path, ORDER_CELL)
         record = self._cell.read()
-        if record is None:
-            return Orders()
+        if record is None or record is self._looked_at:  # the same until something comes
+            return self._unchanged
         new = record["counts"] != self.taken
         order, swap_to = Order(0), ""
         if new.any():
@@ -119,4 +122,5 @@ class OrderReader:
             if new[SWAP]:
                 swap_to = bytes(record["swap_to"]).decode(errors="replace")
             self.taken[:] = record["counts"]
+        self._looked_at, self._unchanged = record, Orders(attended=bool(record["attended"]))
         return Orders(order, bool(record["attended"]), swap_to)

@@ -89,7 +89,7 @@ class Publisher:
         record["wished"], record["excitation"] = tick.wished, tick.command.excitation
 
     def _enter_hand(self, tick: Tick) -> None:
-        record, feedback, outcome = self._board.record, tick.feedback, tick.outcome
+        record, feedback = self._board.record, tick.feedback
         record["plant_time_s"], record["feedback_age_s"] = feedback.time_s, feedback.age_s
         record["joint_pos"], record["joint_vel"] = feedback.joint_pos, feedback.joint_vel
         record["activation"] = feedback.activation
@@ -98,6 +98,11 @@ class Publisher:
         record["objects"] = count
         record["object_pos"][:count] = feedback.object_pos[:count]
         record["object_vel"][:count] = feedback.object_vel[:count]
+
+    def settle(self, tick: Tick, loop: Loop, took_ns: int) -> None:
+        """Complete the tick with what is known at its end."""
+        record, outcome = self._board.record, tick.outcome
+        count = int(record["objects"])
         record["target_pos"][:count] = tick.targets[:count]
         record["error_m"][:count] = outcome.errors_m[:count]
         record["solved"], record["dropped"], record["judged"] = (
@@ -105,10 +110,9 @@ class Publisher:
             outcome.dropped,
             outcome.judged,
         )
-
-    def settle(self, loop: Loop, took_ns: int) -> None:
-        """Complete the tick with what is known at its end."""
-        self._board.settle(self.number, loop.sent, loop.parts.plant, took_ns)
+        record["sent"], record["plant_ns"], record["took_ns"] = loop.sent, loop.parts.plant, took_ns
+        record["left_ns"] = loop.parts.left_at - record["time_ns"]
+        self._board.settle(self.number)
         self.number += 1
 
     def stop(self) -> None:

@@ -29,7 +29,7 @@ PRIORITY: Final = 80
 STALL_PERIODS: Final = 4  # fewer than what the supervisor takes for a fault
 STALL_ROUND_S: Final = 0.5
 FLOOR_S: Final = 8.0  # of bare calls in a round, at most
-PARTS: Final = ("read", "think", "gate", "publish", "plant")
+PARTS: Final = ("read", "think", "gate", "publish", "plant", "account")
 PHYSICS: Final = "myohand"
 REFERENCE: Final = "reference.onnx"
 
@@ -64,6 +64,7 @@ class Heap:
     missed: int = 0
     stalls: list[NDArray[np.void]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    sent: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 39), np.float32))
     cyclictest: list[NDArray[np.float64]] = field(default_factory=list)
     floors: list[floor.Floor] = field(default_factory=list)
 
@@ -110,9 +111,9 @@ def _loop_round(
         use="recorder", options={"file": str(rig.folder / f"round-{number}.mcap")}
     )
     rig.work(rate_hz, plant, [recorder], realtime)
-    rig.play(SETTLE_S)
-    ticks = rig.watch(seconds)
+    first, ticks = rig.watch(SETTLE_S), rig.watch(seconds)
     heap.ticks.append(ticks)
+    heap.sent = at_work(np.concatenate([first, ticks]))["sent"]
     heap.missed += int(ticks["missed"][-1] - ticks["missed"][0])
     heap.stalls.append(rig.stall(STALL_PERIODS / rate_hz, STALL_ROUND_S))
     rig.end()
@@ -127,7 +128,7 @@ def _floor_round(
         priority = 0 if _refused(heap, "priority") else realtime.priority
         heap.cyclictest.append(cyclictest.lateness_us(rate_hz, seconds, realtime.cpu, priority))
     file = rig.folder / "excitations.npy"
-    np.save(file, heap.ticks[-1]["sent"][: round(rate_hz * FLOOR_S)])
+    np.save(file, heap.sent[: round(rate_hz * FLOOR_S)])
     policy = data.find(load_session(data.find(SESSION)).policy)
     heap.floors.append(
         floor.measure(
@@ -151,19 +152,16 @@ def _figures(
     heap: Heap, rate_hz: float, seconds: float, plant: str, load: bool, realtime: RealTimeSettings
 ) -> dict[str, Any]:
     ticks = np.concatenate(heap.ticks)
-    at_work = ticks[np.isin(ticks["state"], (State.ACTIVE, State.HOLD))]
-    thinking = at_work[_thinks(at_work)]
-    tick_us = (thinking["took_ns"] - thinking["plant_ns"]) / 1e3
+    working = at_work(ticks)
+    thinking = working[_thinks(working)]
     measured: dict[str, Any] = {
         "wake_lateness_us": summary(ticks["lateness_ns"] / 1e3),
-        "tick_us": summary(tick_us),
-        "tick_us_all": summary((at_work["took_ns"] - at_work["plant_ns"]) / 1e3),
+        "tick_us": summary(thinking["left_ns"] / 1e3),
+        "whole_tick_us": summary(ticks["took_ns"] / 1e3),
         "parts_us": {name: summary(values) for name, values in _parts(thinking).items()},
-        "intention_age_ms": summary(
-            at_work["age_s"] * 1e3 + (at_work["took_ns"] - at_work["plant_ns"]) / 1e6
-        ),
+        "intention_age_ms": summary(working["age_s"] * 1e3 + working["left_ns"] / 1e6),
         "ticks": len(ticks),
-        "ticks_at_work": len(at_work),
+        "ticks_at_work": len(working),
         "missed_deadlines": heap.missed,
         "missed_share": round(heap.missed / (len(ticks) + heap.missed), 6),
     }
@@ -190,6 +188,11 @@ def _figures(
     }
 
 
+def at_work(ticks: NDArray[np.void]) -> NDArray[np.void]:
+    """The ticks at which the policy had the hand, (n,)."""
+    return ticks[np.isin(ticks["state"], (State.ACTIVE, State.HOLD))]
+
+
 def _thinks(ticks: NDArray[np.void]) -> NDArray[np.bool_]:
     """Ticks at which the policy was asked: its memory is another than before, (n,)."""
     found = np.ones(len(ticks), bool)
@@ -198,9 +201,15 @@ def _thinks(ticks: NDArray[np.void]) -> NDArray[np.bool_]:
 
 
 def _parts(ticks: NDArray[np.void]) -> dict[str, NDArray[np.float64]]:
-    """Microseconds in each part; ``publish`` is what the others leave of the tick."""
-    ns = {name: ticks[f"{name}_ns"].astype(np.float64) for name in PARTS if name != "publish"}
-    ns["publish"] = ticks["took_ns"] - sum(ns.values())
+    """Microseconds in each part.
+
+    ``publish`` is what is left until the command has left, orders and followers' health
+    included; ``account`` what comes after the plant: how well the task goes.
+    """
+    timed = ("read", "think", "gate", "plant")
+    ns = {name: ticks[f"{name}_ns"].astype(np.float64) for name in timed}
+    ns["publish"] = ticks["left_ns"] - ns["read"] - ns["think"] - ns["gate"]
+    ns["account"] = ticks["took_ns"] - ticks["left_ns"] - ns["plant"]
     return {name: ns[name] / 1e3 for name in PARTS}
 
 
@@ -244,12 +253,14 @@ def _print(figures: dict[str, Any]) -> None:
     rows = {
         "wake-up lateness": found["wake_lateness_us"],
         "  cyclictest": bare["cyclictest_us"],
-        "tick without the plant": found["tick_us"],
-        **{f"  {name}": found["parts_us"][name] for name in PARTS if name != "plant"},
+        "wake-up to command": found["tick_us"],
+        **{f"  {name}": found["parts_us"][name] for name in PARTS[:4]},
         "  bare onnxruntime, reference": bare["ort_reference_us"],
         "  bare onnxruntime, the policy": bare["ort_policy_us"],
         "plant": found["parts_us"]["plant"],
         "  bare physics": bare["physics_us"],
+        "account": found["parts_us"]["account"],
+        "whole tick": found["whole_tick_us"],
         "intention age [ms]": found["intention_age_ms"],
     }
     for name, one in rows.items():

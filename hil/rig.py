@@ -78,6 +78,7 @@ class Rig:
         self._engage = 0.0
         self._start(self._write_session(rate_hz, plant, followers, realtime))
         self._arm()
+        self._next = self._board.settled + 1
         self._engage = 1.0
         deadline = time.monotonic() + START_UP_S
         while self.state is not State.ACTIVE:
@@ -169,12 +170,11 @@ class Rig:
             time.sleep(SAMPLE_S)
 
     def watch(self, seconds: float) -> NDArray[np.void]:
-        """Let the intention flow and read every tick of that time, (n,) board records.
+        """Let the intention flow; every tick since the arming or the last call, (n,) records.
 
         Raises:
             HostError: a tick was overwritten before it was read.
         """
-        self._next = self._board.settled + 1
         end, found = time.monotonic() + seconds, []
         while time.monotonic() < end:
             self._push()

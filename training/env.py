@@ -107,7 +107,7 @@ class HandEnv(VecEnv):
             "time_outs": torch.from_numpy(late),
             "solved": float(solved.mean()),
             "drops": int(drop.sum()),
-            "error": float(np.median(distance)) * 1e3,  # mm, as a score's
+            "error_m": float(np.median(distance)),
         }
         return (
             self.get_observations(),

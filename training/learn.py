@@ -4,7 +4,6 @@ import copy
 import io
 import os
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from controller.errors import ContractError
 from controller.names import MUSCLES
 from training.batch import Hands, Physics
 from training.culprit import culprit
-from training.curriculum import Curriculum, Stage
+from training.curriculum import Curriculum
 from training.env import HandEnv
 from training.explore import CorrelatedGaussian
 from training.score import Score, score
@@ -57,7 +56,7 @@ class Report:
     steps_per_s: float
     solved: float
     drops: int
-    error: float
+    error_mm: float
     losses: dict[str, float]
     scores: list[Score] = field(default_factory=list)
     promoted: bool = False
@@ -71,7 +70,7 @@ class ActorCriticAdam(torch.optim.Adam):
     noise of late stages that is 1e-5, and the critic no longer follows the policy.
     """
 
-    def __init__(self, actor: Any, critic: MLPModel, rate: float, critic_rate: float) -> None:
+    def __init__(self, actor: RNNModel, critic: MLPModel, rate: float, critic_rate: float) -> None:
         super().__init__([{"params": actor.parameters()}, {"params": critic.parameters()}], rate)
         self.critic_rate = critic_rate
 
@@ -81,54 +80,26 @@ class ActorCriticAdam(torch.optim.Adam):
         return super().step(closure)
 
 
-class Learner(ABC):
-    """Learns a curriculum stage by stage; ``updates`` yields after each update.
+class Trainer:
+    """Learns a curriculum stage by stage; ``updates`` yields after each update."""
 
-    What differs from skill to skill is below "of each skill".
-    """
-
-    curriculum: Any  # a Plan with stages of the skill's own kind
-    env: Any
-
-    def __init__(self, curriculum: Any, folder: Path, threads: int = 2) -> None:
+    def __init__(self, curriculum: Curriculum, folder: Path, threads: int = 2) -> None:
         self.curriculum, self.folder, self._threads = curriculum, folder, threads
         self.progress = Progress()
-        self._hands: dict[str, Any] = {}
+        self._hands: dict[str, Hands] = {}
         torch.manual_seed(curriculum.seed)
         self._enter_stage()
         self._ppo = self._build()
         self.average = copy.deepcopy(self.actor)
         self._scores: list[dict[str, Any]] = []  # of the last evaluation
 
-    # --- of each skill -------------------------------------------------------------
-
-    @abstractmethod
-    def _make_hands(self, count: int, physics: str) -> Any:
-        """A batch of the skill's hands."""
-
-    @abstractmethod
-    def _make_env(self, hands: Any, index: int, seed: int) -> Any:
-        """Stage ``index`` as the environment that rsl-rl trains on."""
-
-    @abstractmethod
-    def _make_actor(self) -> Any:
-        """The untrained network that acts."""
-
-    @abstractmethod
-    def _score(self, hands: Any, stage: Any) -> list[Score]:
-        """Deterministic scores of the average, the last row for all."""
-
-    def _learn_more(self) -> dict[str, float]:
-        """Whatever else is learned from the rollout of an update; its losses."""
-        return {}
-
     # --- building ------------------------------------------------------------------
 
-    def _batch(self, purpose: str, count: int, physics: str) -> Any:
+    def _batch(self, purpose: str, count: int, physics: str) -> Hands:
         """One batch for each purpose and physics; made when first needed."""
         key = f"{purpose} {physics}"
         if key not in self._hands:
-            self._hands[key] = self._make_hands(count, physics)
+            self._hands[key] = Hands(count, Physics.named(physics), self._threads)
         return self._hands[key]
 
     def _enter_stage(self) -> None:
@@ -136,11 +107,25 @@ class Learner(ABC):
         stage = self.curriculum.stages[index]
         hands = self._batch("learn", self.curriculum.hands, stage.physics)
         seed = self.curriculum.seed * 1_000_003 + self.progress.updates
-        self.env = self._make_env(hands, index, seed)
+        self.env = HandEnv(hands, stage, self.curriculum.mix(index), seed)
         self._obs = self.env.get_observations()
 
     def _build(self) -> PPO:
-        actor = self._make_actor()
+        noise, hidden = self.curriculum.stages[0].noise, self.curriculum.hidden
+        actor = RNNModel(
+            self._obs,
+            OBS_GROUPS,
+            "actor",
+            len(MUSCLES),
+            hidden_dims=[hidden],
+            obs_normalization=True,
+            distribution_cfg={
+                "class_name": CorrelatedGaussian,
+                "sigma": noise.sigma,
+                "correlation": noise.correlation,
+            },
+            rnn_hidden_dim=hidden,
+        )
         critic = MLPModel(
             self._obs,
             OBS_GROUPS,
@@ -154,7 +139,7 @@ class Learner(ABC):
             actor.mlp[-1].bias.fill_(self.curriculum.first_action)
         return self._algorithm(actor, critic, self.curriculum.first_rate)
 
-    def _algorithm(self, actor: Any, critic: MLPModel, rate: float) -> PPO:
+    def _algorithm(self, actor: RNNModel, critic: MLPModel, rate: float) -> PPO:
         learning = self.curriculum.stages[self.progress.stage].learning
         storage = RolloutStorage(
             "rl", self.env.num_envs, learning.steps, self._obs, [len(MUSCLES)], "cpu"
@@ -190,11 +175,10 @@ class Learner(ABC):
     @property
     def _sigma(self) -> float:
         """The exploration noise that the stage asks for now."""
-        sigma: float = self.env.stage.noise.sigma_at(self.progress.stage_steps)
-        return sigma
+        return self.env.stage.noise.sigma_at(self.progress.stage_steps)
 
     @property
-    def actor(self) -> Any:
+    def actor(self) -> RNNModel:
         """The network that explores; ``average``, its running mean, becomes the policy."""
         return self._ppo.actor
 
@@ -232,10 +216,10 @@ class Learner(ABC):
                 ppo.process_env_step(self._obs, gain, done, extras)
                 solved += extras["solved"] / steps
                 drops += extras["drops"]
-                error += extras["error"] / steps
+                error += extras["error_m"] * 1e3 / steps
             ppo.compute_returns(self._obs)
         ppo.train_mode()
-        losses = ppo.update() | self._learn_more()
+        losses = ppo.update()
         problem = self._discard_if_broken(before, losses)
         if env.broken > broken:
             problem = (
@@ -284,7 +268,7 @@ class Learner(ABC):
         curriculum, progress = self.curriculum, self.progress
         stage = curriculum.stages[progress.stage]
         hands = self._batch("score", curriculum.evaluation_episodes, stage.physics)
-        report.scores = self._score(hands, stage)
+        report.scores = score(self.average, hands, stage, stage.tasks)
         self._scores = [asdict(row) for row in report.scores]
         total = report.scores[-1].solved
         progress.streak = progress.streak + 1 if total >= stage.promote.solved else 0
@@ -385,39 +369,6 @@ class Learner(ABC):
         self.env.episodes.focus.solved[:] = state["focus"]
         torch.set_rng_state(state["random"]["torch"])
         self.env.episodes.rng.bit_generator.state = state["random"]["episodes"]
-
-
-class Trainer(Learner):
-    """Learns the skill ``baoding``."""
-
-    curriculum: Curriculum
-    env: HandEnv
-
-    def _make_hands(self, count: int, physics: str) -> Hands:
-        return Hands(count, Physics.named(physics), self._threads)
-
-    def _make_env(self, hands: Hands, index: int, seed: int) -> HandEnv:
-        return HandEnv(hands, self.curriculum.stages[index], self.curriculum.mix(index), seed)
-
-    def _make_actor(self) -> RNNModel:
-        noise, hidden = self.curriculum.stages[0].noise, self.curriculum.hidden
-        return RNNModel(
-            self._obs,
-            OBS_GROUPS,
-            "actor",
-            len(MUSCLES),
-            hidden_dims=[hidden],
-            obs_normalization=True,
-            distribution_cfg={
-                "class_name": CorrelatedGaussian,
-                "sigma": noise.sigma,
-                "correlation": noise.correlation,
-            },
-            rnn_hidden_dim=hidden,
-        )
-
-    def _score(self, hands: Hands, stage: Stage) -> list[Score]:
-        return score(self.average, hands, stage, stage.tasks)
 
 
 def _weights(ppo: PPO) -> dict[str, Any]:

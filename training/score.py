@@ -23,16 +23,14 @@ class Score:
     Attributes:
         solved: share of all steps solved, the steps missing after a drop included.
         survival: share of episodes without a drop.
-        error: median over the steps before a drop; of the balls for Baoding.
-        unit: of the error.
+        error_mm: median ball error over the steps before a drop.
     """
 
     task: str
     episodes: int
     solved: float
     survival: float
-    error: float
-    unit: str = "mm"
+    error_mm: float
 
 
 def describe(task: Task) -> str:
@@ -90,5 +88,5 @@ def _row(
         episodes=int(of.sum()),
         solved=float(solved[of].mean()),
         survival=float(alive[of].mean()),
-        error=float(np.median(joined) * 1e3) if joined.size else float("inf"),
+        error_mm=float(np.median(joined) * 1e3) if joined.size else float("inf"),
     )

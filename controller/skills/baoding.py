@@ -11,7 +11,7 @@ compiled model and the environment itself.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -23,7 +23,6 @@ NAME: Final = "baoding"
 CHANNELS: Final[tuple[Channel, ...]] = (
     Channel("rotation", -1.0, 1.0, "signed share of the fastest speed, + is counter-clockwise"),
 )
-OBJECTS: Final = 2
 
 FASTEST_RATE_RAD_S: Final = 2 * np.pi / 4.0  # rotation = 1: one turn in 4 s
 RATE_SLEW_RAD_S2: Final = 4.0  # from rest to the fastest speed in 0.4 s
@@ -99,16 +98,17 @@ def advance(goal: BaodingGoal, intention: Array, dt_s: float) -> BaodingGoal:
         intention: (..., 1), the ``rotation`` channel, -1-1.
         dt_s: control step [s].
     """
-    wanted = np.clip(intention[..., 0], -1.0, 1.0) * FASTEST_RATE_RAD_S
+    wanted = np.minimum(np.maximum(intention[..., 0], -1.0), 1.0) * FASTEST_RATE_RAD_S
     slew = RATE_SLEW_RAD_S2 * dt_s
-    rate = goal.rate_rad_s + np.clip(wanted - goal.rate_rad_s, -slew, slew)
+    change = np.minimum(np.maximum(wanted - goal.rate_rad_s, -slew), slew)
+    rate = goal.rate_rad_s + change
     angle = goal.angle_rad + goal.started * rate * dt_s
-    return replace(
-        goal,
+    return BaodingGoal(
         angle_rad=angle,
         shown_rad=goal.angle_rad,
         rate_rad_s=rate,
-        started=np.ones_like(goal.started),
+        radius_m=goal.radius_m,
+        started=np.ones(np.shape(goal.started)),
     )
 
 

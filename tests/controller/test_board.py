@@ -235,7 +235,9 @@ def test_a_tick_settles_in_place(path):
     publish(writer, 0, 1)
     assert (reader.newest, reader.settled) == (1, -1)
     sent = np.full(39, 0.25, np.float32)
-    writer.settle(1, sent, plant_ns=70, took_ns=900)
+    writer.record["sent"], writer.record["plant_ns"] = sent, 70
+    writer.record["took_ns"], writer.record["time_ns"] = 900, 11
+    writer.settle(1)
     record = reader.read(1)
     assert reader.settled == 1 and record["time_ns"] == 10
     np.testing.assert_array_equal(record["sent"], sent)

@@ -1,1 +1,0 @@
-"""Makes the policy of the skill ``posture``."""
