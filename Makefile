@@ -3,7 +3,7 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: setup demo test train proof system
+.PHONY: setup demo test train proof peers-lsl system
 .NOTPARALLEL:
 
 setup: .venv/has-hand .venv/has-view .venv/has-emg .venv/has-dev
@@ -26,6 +26,15 @@ proof: .venv/has-hand .venv/has-train .venv/has-dev .venv/has-proof
 	.venv/bin/mutmut run --max-children 2 > /dev/null
 	.venv/bin/mutmut results | sed 's/^ *//' | sort | grep . \
 		| diff tests/controller/supervisor/equivalent_mutants.txt -
+
+# Other people's readers of our LSL streams; docs/lsl_out.md has the figures.
+peers-lsl: .venv/has-hand .venv-peers-lsl/ready
+	.venv-peers-lsl/bin/python tests/peers_lsl/prove.py .venv/bin/myoloop
+
+.venv-peers-lsl/ready: tests/peers_lsl/requirements.txt
+	$(PYTHON) -m venv .venv-peers-lsl
+	.venv-peers-lsl/bin/pip install --quiet -r tests/peers_lsl/requirements.txt
+	@touch $@
 
 train: .venv/has-hand .venv/has-train
 	.venv/bin/myoloop train configs/curriculum/baoding.yaml --resume

@@ -47,6 +47,9 @@ def demo(
     render: Annotated[
         Path | None, typer.Option(help="Write what was seen, as .gif or .mp4.")
     ] = None,
+    lsl: Annotated[
+        str, typer.Option(metavar="SESSION", help="Stream all out over LSL, in this LSL session.")
+    ] = "",
 ) -> None:
     """Watch the policy close the loop: hold, turn, faster, reverse, silence, start again.
 
@@ -61,7 +64,7 @@ def demo(
 
         check_target(render)
     with tempfile.TemporaryDirectory(prefix="myoloop-demo-") as folder:
-        stage = Stage(Path(folder), seconds, record)
+        stage = Stage(Path(folder), seconds, record, lsl)
         try:
             records = stage.play(keep=render is not None, window=not headless)
         finally:
@@ -79,12 +82,16 @@ def demo(
 class Stage:
     """The processes of one demo; ``end`` leaves none behind."""
 
-    def __init__(self, folder: Path, seconds: float | None, record: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, seconds: float | None, record: Path | None = None, lsl: str = ""
+    ) -> None:
         self._folder, self._seconds, self._record = folder, seconds, record
         self._session_file = folder / "session.yaml"
         self._report = folder / "report.json"
-        self._lsl = f"myoloop-demo-{uuid.uuid4()}"  # two demos on a host do not meet
-        self._board = rundir.root() / self._lsl / "board"
+        self._name = f"myoloop-demo-{uuid.uuid4()}"  # two demos on a host do not meet
+        self._streams_out = bool(lsl)
+        self._lsl = lsl or self._name
+        self._board = rundir.root() / self._name / "board"
         self._write_session()
         self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -92,11 +99,13 @@ class Stage:
         template = data.find(SESSION_FILE)
         session = load_session(template)
         plain: dict[str, Any] = msgspec.to_builtins(session)
-        plain["name"] = self._lsl
+        plain["name"] = self._name
         plain["policy"] = str(data.find(session.policy, template.parent))
         plain["safety"] = str(data.find(session.safety, template.parent))
         plain["source"]["options"]["session"] = self._lsl
-        plain["source"]["options"]["source_id"] = self._lsl
+        plain["source"]["options"]["source_id"] = self._name
+        if self._streams_out:
+            plain["followers"].append({"use": "lsl-out", "options": {"session": self._lsl}})
         self._session_file.write_text(yaml.safe_dump(plain), encoding="utf-8")
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
@@ -115,7 +124,7 @@ class Stage:
 
         loop = ["--loop"] if self._seconds else []
         source = self._start(
-            "bridges.simulated_intention", "--session", self._lsl, "--source-id", self._lsl, *loop
+            "bridges.simulated_intention", "--session", self._lsl, "--source-id", self._name, *loop
         )
         limit = ["--seconds", str(self._seconds)] if self._seconds else []
         daemon = self._start(
@@ -131,7 +140,7 @@ class Stage:
         def let_go() -> None:
             source.send_signal(signal.SIGUSR1)
 
-        with Keys() as keys, Operator(self._lsl, reader, let_go) as operator:
+        with Keys() as keys, Operator(self._name, reader, let_go) as operator:
 
             def over() -> bool:
                 if keeper:

@@ -4,7 +4,8 @@ All its calls go through ctypes and release the GIL while liblsl works. What lib
 refuses or loses comes out as ``RuntimeError``, from which each of pylsl's own errors derives.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ import pylsl
 from numpy.typing import NDArray
 
 Stamps = NDArray[np.float64]  # (n,) [s]
+Tree = Mapping[str, "str | Tree"]
+"""XML elements: a text, or further elements, by name."""
 
 FLOAT32: Final = "float32"
 IRREGULAR: Final = float(pylsl.IRREGULAR_RATE)
@@ -57,6 +60,15 @@ def configure(text: str) -> None:
 def local_clock_s() -> float:
     """The clock of all stamps made on this machine [s]."""
     return float(pylsl.local_clock())
+
+
+def clock_offset_s() -> float:
+    """LSL's clock minus CLOCK_MONOTONIC [s]: zero on Linux in practice, but nobody promises."""
+    brackets = []
+    for _ in range(10):
+        before, lsl, after = time.monotonic(), local_clock_s(), time.monotonic()
+        brackets.append((after - before, lsl - (before + after) / 2))
+    return min(brackets)[1]
 
 
 def streams(window_s: float) -> list[Stream]:
@@ -145,6 +157,7 @@ class Outlet:
     Args:
         description: per channel, the XML elements below desc/channels/channel.
         extra: further elements below desc.
+        buffer_s: what is kept for a reader that is slow; older samples are dropped.
     """
 
     def __init__(
@@ -153,24 +166,23 @@ class Outlet:
         type: str,
         source_id: str,
         rate_hz: float,
-        description: Sequence[dict[str, str]],
-        extra: dict[str, str],
+        description: Sequence[Tree],
+        extra: Tree,
+        buffer_s: int = _BUFFER_S,
     ) -> None:
         info = pylsl.StreamInfo(name, type, len(description), rate_hz, FLOAT32, source_id)
-        root = info.desc()
-        for key, value in extra.items():
-            root.append_child_value(key, value)
-        channels = root.append_child("channels")
-        for elements in description:
-            channel = channels.append_child("channel")
-            for key, value in elements.items():
-                channel.append_child_value(key, value)
-        self._raw = pylsl.StreamOutlet(info, chunk_size=1, max_buffered=_BUFFER_S)
+        _describe(info, description, extra)
+        self._raw = pylsl.StreamOutlet(info, chunk_size=1, max_buffered=buffer_s)
 
     @property
     def session(self) -> str:
         """The session that liblsl really put it in."""
         return str(self._raw.get_info().session_id())
+
+    @property
+    def read(self) -> bool:
+        """Whether somebody reads it."""
+        return bool(self._raw.have_consumers())
 
     def push(self, sample: Sequence[float], stamp_s: float) -> None:
         """Send one sample; a stamp of 0 means now."""
@@ -186,12 +198,34 @@ class Outlet:
 
 
 class MarkerOutlet:
-    """An announced stream of markers: one string channel, irregular rate."""
+    """An announced stream of markers: one string channel, irregular rate.
 
-    def __init__(self, name: str, source_id: str) -> None:
+    Args:
+        extra: further elements below desc.
+    """
+
+    def __init__(self, name: str, source_id: str, extra: Tree | None = None) -> None:
         info = pylsl.StreamInfo(name, "Markers", 1, pylsl.IRREGULAR_RATE, "string", source_id)
+        _describe(info, [{"label": "marker", "type": "Markers"}], extra or {})
         self._raw = pylsl.StreamOutlet(info)
 
     def push(self, marker: str, stamp_s: float = 0.0) -> None:
         """Send one marker; a stamp of 0 means now."""
         self._raw.push_sample([marker], stamp_s)
+
+
+def _describe(info: Any, description: Sequence[Tree], extra: Tree) -> None:
+    """Fill desc: the extra elements, then the channels."""
+    root = info.desc()
+    _append(root, extra)
+    channels = root.append_child("channels")
+    for elements in description:
+        _append(channels.append_child("channel"), elements)
+
+
+def _append(node: Any, tree: Tree) -> None:
+    for name, value in tree.items():
+        if isinstance(value, str):
+            node.append_child_value(name, value)
+        else:
+            _append(node.append_child(name), value)

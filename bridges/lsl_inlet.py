@@ -1,7 +1,6 @@
 """The intention, read from Lab Streaming Layer; nothing on the loop's side can block."""
 
 import math
-import time
 from typing import Final
 
 import numpy as np
@@ -28,7 +27,7 @@ class LslIntention:
         self._keeper = keeper
         # room for more than the second that liblsl buffers: one pull reaches the newest
         self._rows = np.empty((2 * math.ceil(rate_hz) + 1, channels + 1), np.float32)
-        self._clock_offset_s = _clock_offset_s()
+        self._clock_offset_s = lsl_api.clock_offset_s()
         self._link_number = 0
         self._values = np.zeros(channels)
         self._engage = 0.0
@@ -101,12 +100,3 @@ class LslIntention:
         self._engage = float(self._rows[row, -1])
         self._fault = ""
         return True
-
-
-def _clock_offset_s() -> float:
-    """LSL's clock minus CLOCK_MONOTONIC [s]: zero on Linux in practice, but nobody promises."""
-    brackets = []
-    for _ in range(10):
-        before, lsl, after = time.monotonic(), lsl_api.local_clock_s(), time.monotonic()
-        brackets.append((after - before, lsl - (before + after) / 2))
-    return min(brackets)[1]

@@ -24,7 +24,7 @@ from controller.loop import REST, Loop, Tick
 from controller.names import JOINTS, MUSCLES
 from controller.orders import OrderReader
 from controller.policy import OnnxPolicy, check_fit, load
-from controller.ports import PlantInfo
+from controller.ports import Plant, PlantInfo, Rejecting, Skill
 from controller.processor import processor
 from controller.publisher import Publisher
 from controller.realtime import scheduled
@@ -129,6 +129,7 @@ class Daemon:
         )
         undo.callback(self.plant.close)
         check_plant(self.plant.info, session.rate_hz)
+        check_objects(self.plant, self._skill)
         _compare_versions(self.policy, self.plant.info)
 
     def _follow(self, origin: Path, undo: ExitStack) -> None:
@@ -300,6 +301,11 @@ class Daemon:
             "gate": supervisor.report(),
             "armings": supervisor.arming,
             "followers": {one.info.name: _about_follower(one) for one in self.followers},
+            "rejected": {
+                name: one.rejected
+                for name, one in (("source", self.source), ("plant", self.plant))
+                if isinstance(one, Rejecting)
+            },
             "task": self.ledger.task(),
             "policy": _about_policy(cast(OnnxPolicy, self.loop.policy)),
             "safety_sha256": self._limits.sha256,
@@ -344,6 +350,20 @@ def check_plant(info: PlantInfo, rate_hz: float) -> None:
             pairs = enumerate(zip(found, wanted, strict=True))
             index, (name, expected) = next((i, p) for i, p in pairs if p[0] != p[1])
             raise ContractError(f"plant {info.kind}: {kind} {index} is {name!r}, not {expected!r}")
+
+
+def check_objects(plant: Plant, skill: Skill) -> None:
+    """Refuse a plant that does not report the objects that the skill handles.
+
+    Raises:
+        ContractError: says how many there are, and how many are needed.
+    """
+    found = len(plant.read().object_pos)
+    if found < skill.OBJECTS:
+        raise ContractError(
+            f"plant {plant.info.kind}: reports {found} objects, "
+            f"the skill {skill.NAME!r} needs {skill.OBJECTS}"
+        )
 
 
 def _compare_versions(policy: OnnxPolicy, info: PlantInfo) -> None:

@@ -51,6 +51,7 @@ class Feedback:
         object_pos: object centres in the world [m], (..., n, 3).
         object_vel: linear velocities in the world [m/s], (..., n, 3).
         age_s: how old this is [s]; 0 for a hand in this process.
+        fault: why it is late, in words, where that is known.
     """
 
     time_s: Array
@@ -62,6 +63,7 @@ class Feedback:
     object_pos: Array
     object_vel: Array
     age_s: float = 0.0
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)

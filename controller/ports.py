@@ -4,7 +4,7 @@ Nothing here may block: each call returns at once with what is known now.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,11 +69,22 @@ class Plant(Protocol):
         ...
 
 
+@runtime_checkable
+class Rejecting(Protocol):
+    """A source or plant that does not take every message that comes."""
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """Messages that were not acted on, by reason."""
+        ...
+
+
 class Skill(Protocol):
     """One file: channels, goal, observation, success."""
 
     NAME: str
     CHANNELS: tuple[Channel, ...]
+    OBJECTS: int
 
     def begin(self, feedback: Feedback) -> Any:
         """The goal that asks for nothing but what is already there."""

@@ -11,7 +11,7 @@ from controller import data
 from controller.errors import HostError, SettingsError
 
 if TYPE_CHECKING:
-    from training.learn import Trainer
+    from training.learn import Learner
 
 
 def train(
@@ -34,10 +34,10 @@ def train(
     --resume continues with the same optimiser, normaliser, curriculum and random state.
     TensorBoard reads the folder.
     """
-    from training.curriculum import load_curriculum
+    from training.skills import load_plan
 
     curriculum = data.find(str(curriculum), Path.cwd())
-    plan = load_curriculum(curriculum)
+    plan = load_plan(curriculum)
     folder = folder or Path("runs") / curriculum.stem
     saved = folder / "checkpoint.pt"
     if saved.exists() and not resume:
@@ -50,16 +50,22 @@ def train(
     import torch
 
     from training.display import show
-    from training.learn import Trainer
+    from training.learn import Learner, Trainer
+    from training.posture.learn import PostureTrainer
+    from training.posture.plan import PostureCurriculum
 
     torch.set_num_threads(threads)
-    trainer = Trainer(plan, folder, threads)
+    trainer: Learner
+    if isinstance(plan, PostureCurriculum):
+        trainer = PostureTrainer(plan, folder, threads)
+    else:
+        trainer = Trainer(plan, folder, threads)
     if resume:
         _resume(trainer, saved, curriculum.stem)
     show(trainer)
 
 
-def _resume(trainer: "Trainer", saved: Path, name: str) -> None:
+def _resume(trainer: "Learner", saved: Path, name: str) -> None:
     published = data.ROOT / "policies" / f"{name}.checkpoint.pt"
     curve = data.ROOT / "policies" / f"{name}.curve.jsonl"
     if not saved.exists() and curve.exists():

@@ -1,5 +1,6 @@
 """A curriculum as data: stages of tasks, starts, noise, rewards and a promotion rule."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -111,18 +112,23 @@ class Promotion(Settings, frozen=True):
     times: Count = 2
 
 
-class Stage(Settings, frozen=True):
-    """One step of the curriculum."""
+class StageBase(Settings, frozen=True):
+    """What a step of every skill's curriculum has."""
 
     name: str
-    tasks: Annotated[list[Task], Meta(min_length=1)]
     noise: Noise
     promote: Promotion
-    starts: Starts = Starts()
-    reward: Reward = Reward()
     learning: Learning = Learning()
     physics: Literal["coarse", "official"] = "coarse"
     episode_s: Positive = 5.0
+
+
+class Stage(StageBase, frozen=True, kw_only=True):
+    """One step of the curriculum."""
+
+    tasks: Annotated[list[Task], Meta(min_length=1)]
+    starts: Starts = Starts()
+    reward: Reward = Reward()
     balls: Share = 0.0
     """How much of the official P2's range of mass, size and friction; 0: P1's balls."""
     stray_m: Annotated[float, Meta(gt=0.015, le=1.0)] = 1.0
@@ -132,18 +138,16 @@ class Stage(Settings, frozen=True):
     """Share of the batch that goes on with the tasks of the stages before."""
 
 
-class Curriculum(Settings, frozen=True):
-    """A whole curriculum; a stage reads as a sentence."""
+class Plan(Settings, frozen=True):
+    """What every skill's curriculum has."""
 
-    skill: Literal["baoding"]
-    stages: Annotated[list[Stage], Meta(min_length=1)]
     hands: Count = 192
     seed: int = 0
     evaluate_every: Count = 400_000
     """Steps between two deterministic evaluations."""
     evaluation_episodes: Count = 200
     hidden: Count = 128
-    """Width of the actor's LSTM and of the layer after it."""
+    """Width of the actor's layers."""
     critic: tuple[Count, ...] = (256, 256)
     first_rate: Positive = 3e-4
     """Where the actor's learning rate starts."""
@@ -151,14 +155,26 @@ class Curriculum(Settings, frozen=True):
     """Mean action of the untrained actor: a nearly passive hand keeps the balls longest
     (``python -m training.tone`` prints how long)."""
 
+
+def check_minibatches(hands: int, stages: Sequence[StageBase]) -> None:
+    """Refuse what can't be learned: msgspec names the place in the error."""
+    for stage in stages:
+        if hands % stage.learning.minibatches:
+            raise ValueError(
+                f"stage {stage.name!r}: learning.minibatches: {stage.learning.minibatches} "
+                f"do not divide the {hands} hands; a minibatch is of whole hands"
+            )
+
+
+class Curriculum(Plan, frozen=True, kw_only=True):
+    """The whole curriculum of Baoding; a stage reads as a sentence."""
+
+    skill: Literal["baoding"]
+    stages: Annotated[list[Stage], Meta(min_length=1)]
+
     def __post_init__(self) -> None:
-        """Refuse what can't be learned: msgspec names the place in the error."""
-        for stage in self.stages:
-            if self.hands % stage.learning.minibatches:
-                raise ValueError(
-                    f"stage {stage.name!r}: learning.minibatches: {stage.learning.minibatches} "
-                    f"do not divide the {self.hands} hands; a minibatch is of whole hands"
-                )
+        """Refuse what can't be learned."""
+        check_minibatches(self.hands, self.stages)
 
     def mix(self, index: int) -> list[Task]:
         """The tasks of stage ``index`` with the share of earlier stages added, shares to 1."""

@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 from torch.utils.tensorboard import SummaryWriter
 
-from training.learn import Report, Trainer
+from training.learn import Learner, Report
 from training.score import Score
 
 
-def show(trainer: Trainer) -> None:
+def show(trainer: Learner) -> None:
     """Train to the end, or until Ctrl-C, which saves a checkpoint first."""
     console = Console()
     board = SummaryWriter(str(trainer.folder / "tensorboard"))
@@ -49,14 +49,14 @@ def _add(board: SummaryWriter, report: Report) -> None:
     for name, value in report.losses.items():
         board.add_scalar(f"loss/{name}", value, step)
     board.add_scalar("explored/solved", report.solved, step)
-    board.add_scalar("explored/error_mm", report.error_mm, step)
+    board.add_scalar("explored/error", report.error, step)
     board.add_scalar("speed/steps_per_s", report.steps_per_s, step)
     board.add_scalar("curriculum/stage", report.progress.stage, step)
     for row in report.scores:
         board.add_scalar(f"score/{row.task}", row.solved, step)
 
 
-def _line(trainer: Trainer, report: Report) -> str:
+def _line(trainer: Learner, report: Report) -> str:
     progress = report.progress
     rows = "  ".join(f"{r.task} {r.solved:.3f}/{r.survival:.2f}" for r in report.scores)
     promoted = "  PROMOTED" if report.promoted else ""
@@ -66,21 +66,20 @@ def _line(trainer: Trainer, report: Report) -> str:
     )
 
 
-def _panel(trainer: Trainer, report: Report, scores: list[Score]) -> Panel:
+def _panel(trainer: Learner, report: Report, scores: list[Score]) -> Panel:
     progress, plan = report.progress, trainer.curriculum
     stage = plan.stages[progress.stage]
     left = max(0, progress.next_evaluation - progress.steps)
     table = Table("task", "solved", "no drop", "median error", box=None, pad_edge=False)
     for row in scores:
         table.add_row(
-            row.task, f"{row.solved:.3f}", f"{row.survival:.2f}", f"{row.error_mm:.1f} mm"
+            row.task, f"{row.solved:.3f}", f"{row.survival:.2f}", f"{row.error:.1f} {row.unit}"
         )
     head = Text.assemble(
         (f"stage {progress.stage + 1} of {len(plan.stages)}: {stage.name}\n", "bold"),
         f"{progress.steps / 1e6:.2f} M steps in {progress.seconds / 3600:.2f} h, "
         f"{report.steps_per_s:.0f} steps/s\n",
-        f"exploring: solved {report.solved:.3f}, error {report.error_mm:.1f} mm, "
-        f"{report.drops} drops\n",
+        f"exploring: solved {report.solved:.3f}, error {report.error:.1f}, {report.drops} drops\n",
         f"next score in {left / max(report.steps_per_s, 1.0):.0f} s; "
         f"promotion at {stage.promote.solved:.2f}",
     )

@@ -107,7 +107,7 @@ class HandEnv(VecEnv):
             "time_outs": torch.from_numpy(late),
             "solved": float(solved.mean()),
             "drops": int(drop.sum()),
-            "error_m": float(np.median(distance)),
+            "error": float(np.median(distance)) * 1e3,  # mm, as a score's
         }
         return (
             self.get_observations(),

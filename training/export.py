@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import onnx
 import torch
-from rsl_rl.models import RNNModel
+from rsl_rl.models import MLPModel, RNNModel
 from tensordict import TensorDict
 from torch import nn
 
@@ -30,16 +30,40 @@ from controller.policy import (
     Contract,
     load,
 )
-from controller.settings import convert
-from controller.skills import baoding
+from controller.skills import baoding, posture
+from controller.skills.skill import Observation
 from training.curriculum import Curriculum
 from training.explore import CorrelatedGaussian
 from training.learn import OBS_GROUPS, load_checkpoint
+from training.posture.learn import make_actor as make_posture_actor
+from training.posture.plan import PostureCurriculum
+from training.skills import plan_of
 
 OPSET: Final = 18
 IR_VERSION: Final = 10  # the newest that onnxruntime 1.20 reads
 PARITY_STEPS: Final = 60
 PARITY_LIMIT: Final = 1e-4  # of excitation, 0-1
+METHODS: Final = {
+    "baoding": "recurrent PPO on a curriculum (rsl-rl-lib), batched MuJoCo hands",
+    "posture": "imitation of computed muscle control, then PPO (rsl-rl-lib), batched MuJoCo hands",
+}
+
+
+class PlainGraph(nn.Module):
+    """obs -> excitation, (1, n) each: a policy without memory."""
+
+    def __init__(self, actor: MLPModel) -> None:
+        super().__init__()
+        self.normalizer, self.head = actor.obs_normalizer, actor.mlp
+
+    def forward(self, obs: torch.Tensor) -> tuple[torch.Tensor]:
+        """One control step."""
+        return (_excitation(self.head(self.normalizer(obs))),)
+
+
+def _excitation(action: torch.Tensor) -> torch.Tensor:
+    """The official map (myosuite base_action.sigmoid_muscle_activation)."""
+    return torch.sigmoid(5.0 * (torch.clamp(action, -1.0, 1.0) - 0.5))
 
 
 class PolicyGraph(nn.Module):
@@ -54,25 +78,27 @@ class PolicyGraph(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """One control step."""
         latent, (h_out, c_out) = self.lstm(self.normalizer(obs).unsqueeze(0), (h, c))
-        action = torch.clamp(self.head(latent.squeeze(0)), -1.0, 1.0)
-        # the official map to excitation (myosuite base_action.sigmoid_muscle_activation)
-        return torch.sigmoid(5.0 * (action - 0.5)), h_out, c_out
+        return _excitation(self.head(latent.squeeze(0))), h_out, c_out
 
 
-def load_actor(state: dict[str, Any]) -> RNNModel:
+def load_actor(state: dict[str, Any]) -> RNNModel | MLPModel:
     """The actor of a checkpoint, in evaluation mode."""
-    curriculum = convert(state["curriculum"], Curriculum, "the checkpoint's curriculum")
-    size = baoding.observation(baoding.OWN_TERMS).size
-    actor = RNNModel(
-        TensorDict({"policy": torch.zeros(1, size)}, batch_size=[1]),
-        {"actor": OBS_GROUPS["actor"]},
-        "actor",
-        len(MUSCLES),
-        hidden_dims=[curriculum.hidden],
-        obs_normalization=True,
-        distribution_cfg={"class_name": CorrelatedGaussian, "sigma": 0.1, "correlation": 0.0},
-        rnn_hidden_dim=curriculum.hidden,
-    )
+    plan = plan_of(state)
+    size = _observation(plan).size
+    seen = TensorDict({"policy": torch.zeros(1, size)}, batch_size=[1])
+    if isinstance(plan, PostureCurriculum):
+        actor = make_posture_actor(seen, plan.hidden, sigma=0.1, correlation=0.0)
+    else:
+        actor = RNNModel(
+            seen,
+            {"actor": OBS_GROUPS["actor"]},
+            "actor",
+            len(MUSCLES),
+            hidden_dims=[plan.hidden],
+            obs_normalization=True,
+            distribution_cfg={"class_name": CorrelatedGaussian, "sigma": 0.1, "correlation": 0.0},
+            rnn_hidden_dim=plan.hidden,
+        )
     try:
         actor.load_state_dict(state["average_state_dict"], strict=True)
     except RuntimeError as error:
@@ -81,25 +107,40 @@ def load_actor(state: dict[str, Any]) -> RNNModel:
     return actor.eval()
 
 
+def graph_of(state: dict[str, Any]) -> PolicyGraph | PlainGraph:
+    """The network that is exported from a checkpoint."""
+    actor = load_actor(state)
+    return PolicyGraph(actor) if actor.is_recurrent else PlainGraph(actor)
+
+
+def _skill(plan: Curriculum | PostureCurriculum) -> Any:
+    return posture if isinstance(plan, PostureCurriculum) else baoding
+
+
+def _observation(plan: Curriculum | PostureCurriculum) -> Observation:
+    skill = _skill(plan)
+    observation: Observation = skill.observation(skill.OWN_TERMS)
+    return observation
+
+
 def contract_of(state: dict[str, Any]) -> Contract:
     """The contract of a checkpoint's policy."""
-    progress = state["progress"]
-    curriculum = convert(state["curriculum"], Curriculum, "the checkpoint's curriculum")
-    observation = baoding.observation(baoding.OWN_TERMS)
+    progress, plan = state["progress"], plan_of(state)
+    skill, observation = _skill(plan), _observation(plan)
     return Contract(
         contract_version=CONTRACT_VERSION,
-        skill=baoding.NAME,
+        skill=skill.NAME,
         terms=list(zip(observation.names, observation.sizes, strict=True)),
         muscles=list(MUSCLES),
-        rate_hz=1.0 / baoding.CONTROL_STEP_S,
+        rate_hz=1.0 / skill.CONTROL_STEP_S,
         versions={**versions(), "torch": torch.__version__.split("+")[0]},
         provenance={
-            "method": "recurrent PPO on a curriculum (rsl-rl-lib), batched MuJoCo hands",
+            "method": METHODS[skill.NAME],
             "stage": progress["stage"],
-            "stage_name": curriculum.stages[progress["stage"]].name,
+            "stage_name": plan.stages[progress["stage"]].name,
             "steps": progress["steps"],
             "hours": progress["seconds"] / 3600.0,
-            "seed": curriculum.seed,
+            "seed": plan.seed,
         },
         scores={"at the checkpoint, coarse physics": state["scores"]},
     )
@@ -112,7 +153,7 @@ def export(checkpoint: Path, target: Path) -> float:
         ContractError: a checkpoint that can't be read, or parity that is not met.
     """
     state = load_checkpoint(checkpoint)
-    graph = PolicyGraph(load_actor(state))
+    graph = graph_of(state)
     part = target.with_name(f".{target.name}.part.onnx")
     try:
         _write(graph, contract_of(state), part)
@@ -148,18 +189,26 @@ def publish(checkpoint: Path, target: Path) -> float:
     return difference
 
 
-def _write(graph: PolicyGraph, contract: Contract, path: Path) -> None:
-    hidden = graph.lstm.hidden_size
-    size = graph.lstm.input_size
-    example = (torch.zeros(1, size), torch.zeros(1, 1, hidden), torch.zeros(1, 1, hidden))
+def _inputs(graph: PolicyGraph | PlainGraph) -> dict[str, torch.Tensor]:
+    """Zeros for each input of the graph, by name, the observation first."""
+    inputs = {OBSERVATION: torch.zeros(1, graph.normalizer.mean.numel())}
+    if isinstance(graph, PolicyGraph):
+        hidden = graph.lstm.hidden_size
+        inputs |= {name: torch.zeros(1, 1, hidden) for name in ("h_in", "c_in")}
+    return inputs
+
+
+def _write(graph: PolicyGraph | PlainGraph, contract: Contract, path: Path) -> None:
+    inputs = _inputs(graph)
+    states = [name.replace("_in", "_out") for name in inputs if name != OBSERVATION]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's advice on its own internals
         torch.onnx.export(
             graph,
-            example,
+            tuple(inputs.values()),
             str(path),
-            input_names=[OBSERVATION, "h_in", "c_in"],
-            output_names=[EXCITATION, "h_out", "c_out"],
+            input_names=list(inputs),
+            output_names=[EXCITATION, *states],
             opset_version=OPSET,
             external_data=False,
             dynamo=True,
@@ -180,21 +229,20 @@ def attach(model: onnx.ModelProto, contract: Contract) -> None:
     entry.key, entry.value = METADATA_KEY, msgspec.json.encode(contract).decode()
 
 
-def parity(graph: PolicyGraph, path: Path, steps: int = PARITY_STEPS) -> float:
+def parity(graph: PolicyGraph | PlainGraph, path: Path, steps: int = PARITY_STEPS) -> float:
     """Largest difference of excitation, torch against onnxruntime, a reset in the middle."""
     policy = load(path)
     rng = np.random.default_rng(0)
-    hidden = graph.lstm.hidden_size
-    size = graph.lstm.input_size
-    h = c = torch.zeros(1, 1, hidden)
+    states = list(_inputs(graph).values())[1:]
     centre, spread = graph.normalizer.mean.numpy(), graph.normalizer.std.numpy()
     worst = 0.0
     for step in range(steps):
         if step == steps // 2:
             policy.reset()
-            h = c = torch.zeros(1, 1, hidden)
-        obs = (centre + spread * rng.normal(0.0, 1.0, size)).astype(np.float32)
+            states = list(_inputs(graph).values())[1:]
+        noise = rng.normal(0.0, 1.0, centre.size)
+        obs = (centre.ravel() + spread.ravel() * noise).astype(np.float32)
         with torch.inference_mode():
-            expected, h, c = graph(torch.from_numpy(obs[None]), h, c)
+            expected, *states = graph(torch.from_numpy(obs[None]), *states)
         worst = max(worst, float(np.abs(policy.infer(obs) - expected.numpy()[0]).max()))
     return worst

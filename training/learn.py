@@ -4,6 +4,7 @@ import copy
 import io
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from controller.errors import ContractError
 from controller.names import MUSCLES
 from training.batch import Hands, Physics
 from training.culprit import culprit
-from training.curriculum import Curriculum
+from training.curriculum import Curriculum, Stage
 from training.env import HandEnv
 from training.explore import CorrelatedGaussian
 from training.score import Score, score
@@ -56,7 +57,7 @@ class Report:
     steps_per_s: float
     solved: float
     drops: int
-    error_mm: float
+    error: float
     losses: dict[str, float]
     scores: list[Score] = field(default_factory=list)
     promoted: bool = False
@@ -70,7 +71,7 @@ class ActorCriticAdam(torch.optim.Adam):
     noise of late stages that is 1e-5, and the critic no longer follows the policy.
     """
 
-    def __init__(self, actor: RNNModel, critic: MLPModel, rate: float, critic_rate: float) -> None:
+    def __init__(self, actor: Any, critic: MLPModel, rate: float, critic_rate: float) -> None:
         super().__init__([{"params": actor.parameters()}, {"params": critic.parameters()}], rate)
         self.critic_rate = critic_rate
 
@@ -80,26 +81,54 @@ class ActorCriticAdam(torch.optim.Adam):
         return super().step(closure)
 
 
-class Trainer:
-    """Learns a curriculum stage by stage; ``updates`` yields after each update."""
+class Learner(ABC):
+    """Learns a curriculum stage by stage; ``updates`` yields after each update.
 
-    def __init__(self, curriculum: Curriculum, folder: Path, threads: int = 2) -> None:
+    What differs from skill to skill is below "of each skill".
+    """
+
+    curriculum: Any  # a Plan with stages of the skill's own kind
+    env: Any
+
+    def __init__(self, curriculum: Any, folder: Path, threads: int = 2) -> None:
         self.curriculum, self.folder, self._threads = curriculum, folder, threads
         self.progress = Progress()
-        self._hands: dict[str, Hands] = {}
+        self._hands: dict[str, Any] = {}
         torch.manual_seed(curriculum.seed)
         self._enter_stage()
         self._ppo = self._build()
         self.average = copy.deepcopy(self.actor)
         self._scores: list[dict[str, Any]] = []  # of the last evaluation
 
+    # --- of each skill -------------------------------------------------------------
+
+    @abstractmethod
+    def _make_hands(self, count: int, physics: str) -> Any:
+        """A batch of the skill's hands."""
+
+    @abstractmethod
+    def _make_env(self, hands: Any, index: int, seed: int) -> Any:
+        """Stage ``index`` as the environment that rsl-rl trains on."""
+
+    @abstractmethod
+    def _make_actor(self) -> Any:
+        """The untrained network that acts."""
+
+    @abstractmethod
+    def _score(self, hands: Any, stage: Any) -> list[Score]:
+        """Deterministic scores of the average, the last row for all."""
+
+    def _learn_more(self) -> dict[str, float]:
+        """Whatever else is learned from the rollout of an update; its losses."""
+        return {}
+
     # --- building ------------------------------------------------------------------
 
-    def _batch(self, purpose: str, count: int, physics: str) -> Hands:
+    def _batch(self, purpose: str, count: int, physics: str) -> Any:
         """One batch for each purpose and physics; made when first needed."""
         key = f"{purpose} {physics}"
         if key not in self._hands:
-            self._hands[key] = Hands(count, Physics.named(physics), self._threads)
+            self._hands[key] = self._make_hands(count, physics)
         return self._hands[key]
 
     def _enter_stage(self) -> None:
@@ -107,25 +136,11 @@ class Trainer:
         stage = self.curriculum.stages[index]
         hands = self._batch("learn", self.curriculum.hands, stage.physics)
         seed = self.curriculum.seed * 1_000_003 + self.progress.updates
-        self.env = HandEnv(hands, stage, self.curriculum.mix(index), seed)
+        self.env = self._make_env(hands, index, seed)
         self._obs = self.env.get_observations()
 
     def _build(self) -> PPO:
-        noise, hidden = self.curriculum.stages[0].noise, self.curriculum.hidden
-        actor = RNNModel(
-            self._obs,
-            OBS_GROUPS,
-            "actor",
-            len(MUSCLES),
-            hidden_dims=[hidden],
-            obs_normalization=True,
-            distribution_cfg={
-                "class_name": CorrelatedGaussian,
-                "sigma": noise.sigma,
-                "correlation": noise.correlation,
-            },
-            rnn_hidden_dim=hidden,
-        )
+        actor = self._make_actor()
         critic = MLPModel(
             self._obs,
             OBS_GROUPS,
@@ -139,7 +154,7 @@ class Trainer:
             actor.mlp[-1].bias.fill_(self.curriculum.first_action)
         return self._algorithm(actor, critic, self.curriculum.first_rate)
 
-    def _algorithm(self, actor: RNNModel, critic: MLPModel, rate: float) -> PPO:
+    def _algorithm(self, actor: Any, critic: MLPModel, rate: float) -> PPO:
         learning = self.curriculum.stages[self.progress.stage].learning
         storage = RolloutStorage(
             "rl", self.env.num_envs, learning.steps, self._obs, [len(MUSCLES)], "cpu"
@@ -175,10 +190,11 @@ class Trainer:
     @property
     def _sigma(self) -> float:
         """The exploration noise that the stage asks for now."""
-        return self.env.stage.noise.sigma_at(self.progress.stage_steps)
+        sigma: float = self.env.stage.noise.sigma_at(self.progress.stage_steps)
+        return sigma
 
     @property
-    def actor(self) -> RNNModel:
+    def actor(self) -> Any:
         """The network that explores; ``average``, its running mean, becomes the policy."""
         return self._ppo.actor
 
@@ -216,10 +232,10 @@ class Trainer:
                 ppo.process_env_step(self._obs, gain, done, extras)
                 solved += extras["solved"] / steps
                 drops += extras["drops"]
-                error += extras["error_m"] * 1e3 / steps
+                error += extras["error"] / steps
             ppo.compute_returns(self._obs)
         ppo.train_mode()
-        losses = ppo.update()
+        losses = ppo.update() | self._learn_more()
         problem = self._discard_if_broken(before, losses)
         if env.broken > broken:
             problem = (
@@ -268,7 +284,7 @@ class Trainer:
         curriculum, progress = self.curriculum, self.progress
         stage = curriculum.stages[progress.stage]
         hands = self._batch("score", curriculum.evaluation_episodes, stage.physics)
-        report.scores = score(self.average, hands, stage, stage.tasks)
+        report.scores = self._score(hands, stage)
         self._scores = [asdict(row) for row in report.scores]
         total = report.scores[-1].solved
         progress.streak = progress.streak + 1 if total >= stage.promote.solved else 0
@@ -369,6 +385,39 @@ class Trainer:
         self.env.episodes.focus.solved[:] = state["focus"]
         torch.set_rng_state(state["random"]["torch"])
         self.env.episodes.rng.bit_generator.state = state["random"]["episodes"]
+
+
+class Trainer(Learner):
+    """Learns the skill ``baoding``."""
+
+    curriculum: Curriculum
+    env: HandEnv
+
+    def _make_hands(self, count: int, physics: str) -> Hands:
+        return Hands(count, Physics.named(physics), self._threads)
+
+    def _make_env(self, hands: Hands, index: int, seed: int) -> HandEnv:
+        return HandEnv(hands, self.curriculum.stages[index], self.curriculum.mix(index), seed)
+
+    def _make_actor(self) -> RNNModel:
+        noise, hidden = self.curriculum.stages[0].noise, self.curriculum.hidden
+        return RNNModel(
+            self._obs,
+            OBS_GROUPS,
+            "actor",
+            len(MUSCLES),
+            hidden_dims=[hidden],
+            obs_normalization=True,
+            distribution_cfg={
+                "class_name": CorrelatedGaussian,
+                "sigma": noise.sigma,
+                "correlation": noise.correlation,
+            },
+            rnn_hidden_dim=hidden,
+        )
+
+    def _score(self, hands: Hands, stage: Stage) -> list[Score]:
+        return score(self.average, hands, stage, stage.tasks)
 
 
 def _weights(ppo: PPO) -> dict[str, Any]:

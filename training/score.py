@@ -23,14 +23,16 @@ class Score:
     Attributes:
         solved: share of all steps solved, the steps missing after a drop included.
         survival: share of episodes without a drop.
-        error_mm: median ball error over the steps before a drop.
+        error: median over the steps before a drop; of the balls for Baoding.
+        unit: of the error.
     """
 
     task: str
     episodes: int
     solved: float
     survival: float
-    error_mm: float
+    error: float
+    unit: str = "mm"
 
 
 def describe(task: Task) -> str:
@@ -88,5 +90,5 @@ def _row(
         episodes=int(of.sum()),
         solved=float(solved[of].mean()),
         survival=float(alive[of].mean()),
-        error_mm=float(np.median(joined) * 1e3) if joined.size else float("inf"),
+        error=float(np.median(joined) * 1e3) if joined.size else float("inf"),
     )

@@ -35,8 +35,13 @@ class Bound(Protocol):
         ...
 
 
-def check(settings: Bound, origin: str) -> None:
+def check(settings: Bound, origin: str, key: str = "bind") -> None:
     """Refuse an open port.
+
+    Args:
+        settings: where it listens.
+        origin: where they came from, for errors.
+        key: under which the endpoint stands there.
 
     Raises:
         SettingsError: the endpoint reaches beyond this machine and has no keys, or keys are
@@ -46,7 +51,7 @@ def check(settings: Bound, origin: str) -> None:
         raise SettingsError(f"{origin}: server_key and clients belong together; one is missing")
     if not settings.server_key and not is_loopback(settings.bind):
         raise SettingsError(
-            f"{origin}.bind: {settings.bind!r} is reachable from other machines; give server_key "
+            f"{origin}.{key}: {settings.bind!r} is reachable from other machines; give server_key "
             "and clients, or bind to tcp://127.0.0.1:*"
         )
     if settings.server_key:

@@ -63,8 +63,8 @@ class Command(Body, frozen=True, kw_only=True):
 
     ttl_ms: float
     """From ``t_mono_ns`` on."""
-    state: Text
-    """Of the supervisor."""
+    state: Text = ""
+    """Of the supervisor; from the follower."""
     reason: Text = ""
     """Why it is not valid."""
     reset: Count = 0

@@ -23,6 +23,7 @@ NAME: Final = "baoding"
 CHANNELS: Final[tuple[Channel, ...]] = (
     Channel("rotation", -1.0, 1.0, "signed share of the fastest speed, + is counter-clockwise"),
 )
+OBJECTS: Final = 2
 
 FASTEST_RATE_RAD_S: Final = 2 * np.pi / 4.0  # rotation = 1: one turn in 4 s
 RATE_SLEW_RAD_S2: Final = 4.0  # from rest to the fastest speed in 0.4 s

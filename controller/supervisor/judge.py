@@ -17,7 +17,8 @@ ENGAGED: Final = 0.5
 RANGE_TOLERANCE: Final = 0.01  # share of a channel's span: float32 rounding, not a wrong unit
 AT_REST_ACTIVATION: Final = 0.05
 MS: Final = 1_000_000  # ns
-MEASURED: Final = tuple(one.name for one in fields(Feedback) if one.name not in ("time_s", "age_s"))
+UNMEASURED: Final = ("time_s", "age_s", "fault")
+MEASURED: Final = tuple(one.name for one in fields(Feedback) if one.name not in UNMEASURED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ class Judge:
         return inside and not ahead and -RANGE_TOLERANCE <= intention.engage <= 1 + RANGE_TOLERANCE
 
     def feedback(self, feedback: Feedback) -> Reason:
-        """What is wrong with the hand, or with what is known of it."""
+        """What is wrong with the hand, or with what is known of it; ``trouble`` adds why."""
+        self.trouble = feedback.fault
         if not all(np.isfinite(getattr(feedback, name)).all() for name in MEASURED):
             return Reason.FEEDBACK_NOT_FINITE
         fresh = -self._feedback_s <= feedback.age_s <= self._feedback_s  # NaN is not
@@ -99,7 +101,7 @@ class Judge:
 
     def machine(self, machine: Machine) -> Reason:
         """What is wrong with the machine round the loop; ``trouble`` says it in words."""
-        reasons, self.trouble = Reason(0), ""
+        reasons = Reason(0)
         self._missed_in_row = self._missed_in_row + machine.missed if machine.missed else 0
         if self._missed_in_row > self._limits.deadlines_missed_in_row_max:
             reasons = Reason.DEADLINES

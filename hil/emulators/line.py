@@ -86,7 +86,7 @@ def serve(model: Model, link: Path | None, faults: Faults, log: Path | None) -> 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     began, out, plugged = time.monotonic(), deque[tuple[float, bytes]](), True
-    diary = _Diary(log)
+    diary = Diary(log)
     while not ended:
         now = time.monotonic()
         if (faults.unplugged(now - began) or now - pulled_s[0] < UNPLUGGED_S) == plugged:
@@ -119,7 +119,7 @@ def _read(fd: int, wait_s: float) -> bytes:
         return b""
 
 
-class _Diary:
+class Diary:
     """A line of CLOCK_MONOTONIC [ns] and state for each change."""
 
     def __init__(self, path: Path | None) -> None:
@@ -130,6 +130,7 @@ class _Diary:
         self._last = ""
 
     def note(self, now_s: float, words: str) -> None:
+        """Write it down, if it is news."""
         if self._file is not None and words != self._last:
             self._last = words
             print(f"{now_s * 1e9:.0f} {words}", file=self._file)

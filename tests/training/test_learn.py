@@ -88,7 +88,7 @@ def test_two_updates_count_their_steps_and_change_the_weights(trainer: Trainer) 
         assert set(report.losses) == {"value", "surrogate", "entropy"}
         assert all(np.isfinite(value) for value in report.losses.values())
         assert 0.0 <= report.solved <= 1.0
-        assert np.isfinite(report.error_mm)
+        assert np.isfinite(report.error)
         assert report.steps_per_s > 0.0
 
 

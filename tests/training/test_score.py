@@ -139,7 +139,7 @@ def test_unsolved_steps_count_over_the_whole_length(
     everything = score(actor, eight, stage, stage.tasks)[-1]
     assert everything.solved == pytest.approx(2 / steps)
     assert everything.survival == 1.0
-    assert everything.error_mm == pytest.approx(4.0)
+    assert everything.error == pytest.approx(4.0)
 
 
 def test_errors_after_a_drop_are_left_out(
@@ -147,7 +147,7 @@ def test_errors_after_a_drop_are_left_out(
 ) -> None:
     one = Hands(1, Physics.named("coarse"), threads=1)
     tracked(monkeypatch, [False] * 10, drop_at=2)
-    assert score(actor, one, stage, stage.tasks)[-1].error_mm == pytest.approx(4.0)
+    assert score(actor, one, stage, stage.tasks)[-1].error == pytest.approx(4.0)
 
 
 def test_a_drop_at_the_first_step_has_no_error(
@@ -156,7 +156,7 @@ def test_a_drop_at_the_first_step_has_no_error(
     one = Hands(1, Physics.named("coarse"), threads=1)
     tracked(monkeypatch, [True] * 10, drop_at=0)
     row = score(actor, one, stage, stage.tasks)[-1]
-    assert (row.solved, row.survival, row.error_mm) == (0.0, 0.0, float("inf"))
+    assert (row.solved, row.survival, row.error) == (0.0, 0.0, float("inf"))
 
 
 def test_a_broken_hand_counts_as_a_drop(
@@ -175,7 +175,7 @@ def test_a_broken_hand_counts_as_a_drop(
     healthy = msgspec.structs.replace(stage, starts=Starts(on_targets=1.0))
     everything = score(actor, eight, healthy, stage.tasks)[-1]
     assert everything.survival == pytest.approx(7 / 8)
-    assert np.isfinite(everything.error_mm)
+    assert np.isfinite(everything.error)
 
 
 def test_a_passive_hand_is_no_success_from_the_official_start(
@@ -228,4 +228,4 @@ def test_short_names(task: Task, name: str) -> None:
 
 def test_a_row_is_json() -> None:
     row = Score("hold", 8, 0.5, 1.0, float("inf"))
-    assert msgspec.json.decode(msgspec.json.encode(row))["error_mm"] is None
+    assert msgspec.json.decode(msgspec.json.encode(row))["error"] is None

@@ -1,0 +1,241 @@
+"""An emulated remote plant: the other side of the plant ``zmq``, as docs/zmq.md describes it."""
+
+import signal
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Final
+
+import msgspec
+import numpy as np
+import typer
+import zmq
+
+from bridges.zeromq.messages import (
+    KINDS,
+    Command,
+    FeedbackMessage,
+    Rejected,
+    Twin,
+    decode,
+    encode,
+)
+from bridges.zeromq.plant import GONE_S, check_names
+from bridges.zeromq.received import Lag, Rejections, Sequence
+from controller import registry
+from controller.messages import Feedback
+from controller.names import JOINTS, MUSCLES
+from controller.ports import Plant
+from hil.emulators.faults import UNPLUGGED_S, Faults
+from hil.emulators.line import Diary
+
+LOOK_MS: Final = 2
+AT_REST: Final = 0.02  # activation below which a relaxed hand is left alone
+SLOW: Final = 10
+
+MakePlant = Callable[[float], Plant]
+
+
+class Peer:
+    """A hand that carries out what is valid, and comes to rest when nothing is.
+
+    Args:
+        make: makes the hand for commands at a rate [Hz].
+        faults: ``stuck`` carries nothing out, ``slow`` every tenth command.
+    """
+
+    def __init__(self, make: MakePlant, faults: Faults) -> None:
+        self._make, self._faults = make, faults
+        self._plant: Plant | None = None
+        self._name, self._seq = uuid.uuid4().hex, 0
+        self._session, self._reset = "", 0
+        self._sequence, self._lag = Sequence(), Lag()
+        self._heard_ns = self._until_ns = self._moved_ns = 0
+        self._period_ns = 0
+        self._relaxing = False
+        self.rejections = Rejections()
+        self.steps = self.resets = 0
+
+    def hear(self, frame: bytes, now_ns: int) -> bytes | None:
+        """Act on a command; the answer, if it is one."""
+        try:
+            command = decode(frame, Command)
+            self._check(command, now_ns)
+        except Rejected as rejected:
+            self.rejections.add(rejected)
+            return None
+        plant = self._hand(command)
+        if command.valid:
+            self._until_ns = now_ns + int(command.ttl_ms * 1e6)
+            self._relaxing = True
+            self._carry_out(plant, np.array(command.excitation, np.float32), now_ns)
+        else:
+            self._until_ns = 0
+        return self._answer(plant.read(), command)
+
+    def _check(self, command: Command, now_ns: int) -> None:
+        if command.session != self._session:
+            if now_ns - self._heard_ns < GONE_S * 1e9:
+                raise Rejected("session", "another daemon, while ours is there")
+            self._session, self._sequence, self._lag = command.session, Sequence(), Lag()
+            self._plant = None
+        check_names(command.muscles, MUSCLES)
+        check_names(command.joints, JOINTS)
+        self._sequence.check(command)
+        if self._lag.of(command.t_mono_ns, now_ns) > command.ttl_ms * 1e6:
+            raise Rejected("expired", f"seq {command.seq}")
+        excitation = np.array(command.excitation)
+        if excitation.shape != (len(MUSCLES),) or not np.isfinite(excitation).all():
+            raise Rejected("not finite", "excitation")
+        self._heard_ns = now_ns
+
+    def _hand(self, command: Command) -> Plant:
+        if self._plant is None:
+            self._plant = self._make(command.rate_hz)
+            self._period_ns, self._reset = round(1e9 / command.rate_hz), command.reset
+        elif command.reset != self._reset:
+            self._plant.reset()
+            self._reset, self._relaxing = command.reset, False
+            self.resets += 1
+        return self._plant
+
+    def _carry_out(self, plant: Plant, excitation: "np.ndarray", now_ns: int) -> None:
+        self._moved_ns = now_ns
+        self.steps += 1
+        if "stuck" in self._faults.plain or ("slow" in self._faults.plain and self.steps % SLOW):
+            return
+        plant.write(excitation)
+
+    def advance(self, now_ns: int) -> None:
+        """Relax when the last valid command is over: in the hand's own time, until it is still."""
+        if self._plant is None or not self._relaxing or now_ns < self._until_ns:
+            return
+        if now_ns - self._moved_ns >= self._period_ns:
+            self._moved_ns = now_ns
+            self._plant.write(np.zeros(len(MUSCLES), np.float32))
+            self._relaxing = bool((self._plant.read().activation > AT_REST).any())
+
+    def _answer(self, feedback: Feedback, command: Command) -> bytes:
+        self._seq += 1
+        return encode(
+            FeedbackMessage(
+                session=command.session,
+                peer=self._name,
+                seq=self._seq,
+                reply_to=command.seq,
+                reset=self._reset,
+                t_mono_ns=time.monotonic_ns(),
+                valid=True,
+                muscles=MUSCLES,
+                joints=JOINTS,
+                hand=hand_of(feedback),
+            )
+        )
+
+    def describe(self, now_ns: int) -> str:
+        """What it does, and how often it did what."""
+        mode = "live" if now_ns < self._until_ns else "relaxing" if self._relaxing else "rest"
+        words = self.rejections.words()
+        return f"{mode} steps {self.steps} resets {self.resets} {words}".rstrip()
+
+
+def hand_of(feedback: Feedback) -> Twin:
+    """A plant's feedback, for a message."""
+    return Twin(
+        **{
+            field: getattr(feedback, field).tolist()
+            for field in msgspec.structs.asdict(_EMPTY)  # the fields have the same names
+        }
+    )
+
+
+_EMPTY: Final = Twin(time_s=0.0, joint_pos=[], joint_vel=[], activation=[])
+
+
+def zmq_plant(
+    commands: Annotated[str, typer.Option(help="Where the daemon publishes.")] = (
+        "tcp://127.0.0.1:5610"
+    ),
+    feedback: Annotated[str, typer.Option(help="Where the daemon listens.")] = (
+        "tcp://127.0.0.1:5611"
+    ),
+    hand: Annotated[str, typer.Option(help="The installed plant that it is.")] = "myohand",
+    fault: Annotated[str, typer.Option(help="Such as drop=0.1,delay=20,stuck.")] = "",
+    log: Annotated[Path | None, typer.Option(help="Append what changes, with times.")] = None,
+) -> None:
+    """Be a hand elsewhere: hears commands over ZeroMQ, answers with feedback; docs/zmq.md.
+
+    SIGUSR1 disconnects it for two seconds, as the fault unplug does after a time.
+    """
+    faults = Faults.parse(fault)
+    factory = registry.find("plants", hand, "--hand")
+    peer = Peer(lambda rate_hz: factory({}, rate_hz, "--hand"), faults)
+    print(f"hears {commands}, answers on {feedback}", flush=True)
+    serve(peer, commands, feedback, faults, Diary(log))
+
+
+class Ends:
+    """The peer's two sockets."""
+
+    def __init__(self, commands: str, feedback: str) -> None:
+        self._context = zmq.Context()
+        self.heard = self._context.socket(zmq.SUB)
+        self.heard.conflate = True
+        self.heard.subscribe(KINDS[Command])
+        self.said = self._context.socket(zmq.PUB)
+        self.heard.linger = self.said.linger = 0
+        self.heard.connect(commands)
+        self.said.connect(feedback)
+
+    def newest(self) -> bytes | None:
+        """The newest command, if one came within a moment."""
+        return self.heard.recv() if self.heard.poll(LOOK_MS) else None
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._context.destroy(linger=0)
+
+
+def serve(peer: Peer, commands: str, feedback: str, faults: Faults, diary: Diary) -> None:
+    """Until SIGTERM or Ctrl-C."""
+    ended: list[bool] = []
+    pulled_s = [-UNPLUGGED_S]
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        ended.append(True)
+
+    def pull(_signal: int, _frame: FrameType | None) -> None:
+        pulled_s[0] = time.monotonic()
+
+    signal.signal(signal.SIGUSR1, pull)
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    began, out = time.monotonic(), deque[tuple[float, bytes]]()
+    late_s = faults.ms.get("delay", 0.0) / 1e3
+    ends: Ends | None = None
+    while not ended:
+        now_s = time.monotonic()
+        plugged = not (faults.unplugged(now_s - began) or now_s - pulled_s[0] < UNPLUGGED_S)
+        if plugged and ends is None:
+            ends = Ends(commands, feedback)
+        elif not plugged and ends is not None:
+            ends.close()
+            ends = None
+        frame = ends.newest() if ends else None
+        if ends is None:
+            time.sleep(LOOK_MS / 1e3)
+        now_ns = time.monotonic_ns()
+        answer = peer.hear(frame, now_ns) if frame is not None else None
+        if answer is not None:
+            out.extend((now_s + late_s, one) for one in faults.spoil(answer))
+        peer.advance(now_ns)
+        while out and out[0][0] <= time.monotonic():
+            _, one = out.popleft()
+            if ends is not None:
+                ends.said.send(one)
+        diary.note(now_ns / 1e9, peer.describe(now_ns))
+    if ends is not None:
+        ends.close()

@@ -1,0 +1,1 @@
+"""Makes the policy of the skill ``posture``."""
