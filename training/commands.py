@@ -3,7 +3,7 @@
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
 import typer
 
@@ -12,6 +12,8 @@ from controller.errors import HostError, SettingsError
 
 if TYPE_CHECKING:
     from training.learn import Learner
+
+POSTURE_TASKS: Final = ("transitions", "sine", "step")
 
 
 def train(
@@ -109,17 +111,24 @@ def export(
 
 def evaluate(
     policy: Annotated[Path, typer.Argument(help="An exported policy.")],
-    env: Annotated[str, typer.Option(help="An official environment (P1 or P2).")] = "",
+    env: Annotated[
+        str,
+        typer.Option(help="An official environment: P1, P2 or, for postures, myoHandPose..."),
+    ] = "",
     start: Annotated[
         Literal["classic", "current"] | None,
         typer.Option(help="P1's start angle: 3 pi/4 as in 2022, or pi/4 as today."),
     ] = None,
     perturb: Annotated[
-        bool, typer.Option("--perturb", help="P1 with noise on joints, balls and phase.")
+        bool,
+        typer.Option("--perturb", help="P1 or a digit with noise on its deterministic start."),
     ] = False,
     task: Annotated[
-        Literal["hold", "cw", "ccw", "profile"] | None,
-        typer.Option(help="One of the project's own tasks instead."),
+        Literal["hold", "cw", "ccw", "profile", "transitions", "sine", "step"] | None,
+        typer.Option(
+            help="One of the project's own tasks instead; of postures: digit to digit, "
+            "the grip as a sine, the grip as a step."
+        ),
     ] = None,
     period: Annotated[
         float,
@@ -131,29 +140,61 @@ def evaluate(
 ) -> None:
     """Score a policy under the daemon's own tick, gate included.
 
-    Without --env and --task: the official P1, classic start. Unperturbed P1 has a
-    deterministic reset: every episode of it is the same.
+    Without --env and --task: the official P1, classic start, or for a posture policy the
+    digits in turn. Unperturbed P1 and the fixed digits have a deterministic reset: every
+    episode is the same.
     """
     if env and task:
         raise SettingsError("--env and --task exclude each other")
     if task and (perturb or start):
         raise SettingsError("--start and --perturb belong to --env")
 
+    from controller.policy import load
+    from controller.skills import posture
+
+    policy = data.find(str(policy), Path.cwd())
+    if load(policy).contract.skill == posture.NAME:
+        _evaluate_posture(policy, env, start, perturb, task, seed, episodes, json)
+        return
+
     from bridges.official_env import P1, P2
     from training.evaluate import Asked
     from training.scoreboard import run
 
+    if task in POSTURE_TASKS:
+        raise SettingsError(f"--task {task}: of posture policies; {policy} is none")
     official = "" if task else env or P1
     asked = Asked(
-        policy=data.find(str(policy), Path.cwd()),
+        policy=policy,
         env=official,
         start=start or ("current" if official == P2 else "classic"),
         perturb=perturb,
-        task=task or "hold",
+        task=cast(Any, task or "hold"),
         period_s=period,
         seed=seed,
     )
     run(asked, episodes, json)
+
+
+def _evaluate_posture(
+    policy: Path,
+    env: str,
+    start: str | None,
+    perturb: bool,
+    task: str | None,
+    seed: int,
+    episodes: int,
+    json: bool,
+) -> None:
+    from training.posture.evaluate import PostureAsked
+    from training.posture.scoreboard import run
+
+    if start:
+        raise SettingsError("--start belongs to P1; a posture policy has none")
+    if task and task not in POSTURE_TASKS:
+        raise SettingsError(f"--task {task}: of Baoding; postures have {', '.join(POSTURE_TASKS)}")
+    own = cast(Any, task or "transitions")
+    run(PostureAsked(policy, env, perturb, own, seed), episodes, json)
 
 
 def analyse(

@@ -25,6 +25,7 @@ from controller.settings import load
 from controller.skills.skill import Channel, Observation, Term
 
 NAME: Final = "posture"
+OBJECTS: Final = 0  # the hand is alone
 FILE: Final = "configs/postures.yaml"
 MOST_POSTURES: Final = 32
 CHANNELS: Final[tuple[Channel, ...]] = (
