@@ -21,9 +21,10 @@ from controller.loop import Loop
 from controller.messages import Excitation, Feedback, Intention
 from controller.names import JOINTS, MUSCLES
 from controller.orders import ORDERS, Orders
-from controller.policy import check_fit, load
+from controller.policy import OnnxPolicy, check_fit, load
 from controller.ports import PlantInfo, Policy, Skill
 from controller.processor import processor
+from controller.skills.passthrough import PassOn, Passthrough
 from controller.supervisor.judge import Machine
 from controller.supervisor.limits import Limits
 from controller.supervisor.states import Order, Reason, State
@@ -226,9 +227,7 @@ def replay(
 
     tape = read(recording)
     skill = registry.find("skills", tape.about["skill"], f"{recording}: skill")
-    with tempfile.TemporaryDirectory(prefix="myoloop-replay-") as folder:
-        chosen = load(policy or _unpack(tape.policy, Path(folder), recording))
-    check_fit(chosen, skill, tape.about["settings"]["rate_hz"])
+    chosen = _policy(policy, tape.policy, skill, tape.about["settings"]["rate_hz"], recording)
     ticks, notes = comparable(tape.ticks)
     if tape.torn:
         notes.append(f"the file is torn: {tape.torn}")
@@ -252,6 +251,17 @@ def replay(
     else:
         _print(result)
     raise typer.Exit(int(bool(found.differing) and policy is None))
+
+
+def _policy(
+    file: Path | None, recorded: bytes, skill: Skill, rate_hz: float, recording: Path
+) -> OnnxPolicy | PassOn:
+    if isinstance(skill, Passthrough) and file is None:
+        return PassOn(skill.NAME, rate_hz)
+    with tempfile.TemporaryDirectory(prefix="myoloop-replay-") as folder:
+        chosen = load(file or _unpack(recorded, Path(folder), recording))
+    check_fit(chosen, skill, rate_hz)
+    return chosen
 
 
 def _unpack(content: bytes, folder: Path, recording: Path) -> Path:

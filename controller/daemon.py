@@ -18,13 +18,13 @@ import typer
 from controller import data, registry
 from controller.board import BoardWriter
 from controller.clock import NS, Grid
-from controller.errors import ContractError, HostError, MyoloopError, PlantError
+from controller.errors import ContractError, HostError, MyoloopError, PlantError, SettingsError
 from controller.follower import Follower, FollowerContext
 from controller.loop import REST, Loop, Tick
 from controller.names import JOINTS, MUSCLES
 from controller.orders import OrderReader
 from controller.policy import OnnxPolicy, check_fit, load
-from controller.ports import Plant, PlantInfo, Rejecting, Skill
+from controller.ports import Plant, PlantInfo, Posable, Posing, Rejecting, Skill
 from controller.processor import processor
 from controller.publisher import Publisher
 from controller.realtime import scheduled
@@ -32,6 +32,7 @@ from controller.report import Ledger, write_json
 from controller.rundir import RunFolder
 from controller.session import FollowerSettings, Session, load_session
 from controller.shadow import Shadow
+from controller.skills.passthrough import PassOn, Passthrough
 from controller.supervisor.judge import Machine
 from controller.supervisor.limits import load_limits
 from controller.supervisor.states import Order, State
@@ -121,8 +122,7 @@ class Daemon:
         session = self.session
         self._limits = load_limits(data.find(session.safety, origin.parent))
         self._skill = registry.find("skills", session.skill, f"{origin}: skill")
-        self.policy = load(data.find(session.policy, origin.parent))
-        check_fit(self.policy, self._skill, session.rate_hz)
+        self.policy = self._policy(origin)
         plant_factory = registry.find("plants", session.plant.use, f"{origin}: plant.use")
         self.plant = plant_factory(
             session.plant.options, session.rate_hz, f"{origin}: plant.options"
@@ -130,7 +130,18 @@ class Daemon:
         undo.callback(self.plant.close)
         check_plant(self.plant.info, session.rate_hz)
         check_objects(self.plant, self._skill)
+        check_posable(self.plant, self._skill)
         _compare_versions(self.policy, self.plant.info)
+
+    def _policy(self, origin: Path) -> OnnxPolicy | PassOn:
+        session, skill = self.session, self._skill
+        if session.policy:
+            policy = load(data.find(session.policy, origin.parent))
+            check_fit(policy, skill, session.rate_hz)
+            return policy
+        if not isinstance(skill, Passthrough):
+            raise SettingsError(f"{origin}: policy: the skill {session.skill!r} needs one")
+        return PassOn(skill.NAME, session.rate_hz)
 
     def _follow(self, origin: Path, undo: ExitStack) -> None:
         """Lay out the board, start everything that reads it, then the loop that writes it.
@@ -307,7 +318,7 @@ class Daemon:
                 if isinstance(one, Rejecting)
             },
             "task": self.ledger.task(),
-            "policy": _about_policy(cast(OnnxPolicy, self.loop.policy)),
+            "policy": _about_policy(cast(OnnxPolicy | PassOn, self.loop.policy)),
             "safety_sha256": self._limits.sha256,
             "realtime_refused": refused,
             "versions": about["versions"],
@@ -323,7 +334,9 @@ def _about_follower(follower: Follower) -> dict[str, str]:
     return {"state": health.state.name, "reason": health.reason}
 
 
-def _about_policy(policy: OnnxPolicy) -> dict[str, Any]:
+def _about_policy(policy: OnnxPolicy | PassOn) -> dict[str, Any]:
+    if isinstance(policy, PassOn):
+        return {"file": "none", "path": "", "sha256": "", "rate_hz": policy.contract.rate_hz}
     return {
         "file": policy.path.name,
         "path": str(policy.path.resolve()),
@@ -366,7 +379,20 @@ def check_objects(plant: Plant, skill: Skill) -> None:
         )
 
 
-def _compare_versions(policy: OnnxPolicy, info: PlantInfo) -> None:
+def check_posable(plant: Plant, skill: Skill) -> None:
+    """Refuse a skill that asks for joint angles of a plant that has its own.
+
+    Raises:
+        ContractError: names both.
+    """
+    if isinstance(skill, Posing) and not isinstance(plant, Posable):
+        raise ContractError(
+            f"plant {plant.info.kind}: its joints can't be told where to go, as the skill "
+            f"{skill.NAME!r} does; use echo or zmq (docs/passthrough.md)"
+        )
+
+
+def _compare_versions(policy: OnnxPolicy | PassOn, info: PlantInfo) -> None:
     """Say when the plant is not of the versions that the policy's scores belong to."""
     for name, own in policy.contract.versions.items():
         found = info.versions.get(name, own)

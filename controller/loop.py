@@ -11,7 +11,7 @@ import numpy as np
 
 from controller.messages import Array, Excitation, Feedback, Intention, MuscleCommand
 from controller.names import MUSCLES
-from controller.ports import IntentionSource, Plant, Policy, Skill
+from controller.ports import IntentionSource, Plant, Policy, Posable, Posing, Skill
 from controller.shadow import Shadow, tried
 from controller.supervisor.judge import Machine
 from controller.supervisor.states import Order, State
@@ -222,8 +222,15 @@ class Loop:
 
     def _write(self, command: MuscleCommand) -> None:
         began = self._clock()
+        if self.supervisor.state.working:
+            self._pose()
         self.sent = self.plant.write(command.excitation) if self._live else REST
         self.parts.plant = self._clock() - began
+
+    def _pose(self) -> None:
+        """Pass a posture through, where the skill asks for one; the daemon saw that both fit."""
+        if isinstance(self.skill, Posing) and isinstance(self.plant, Posable):
+            self.plant.pose(self.skill.posture(self._goal))
 
     def _try_shadow(self, feedback: Feedback) -> None:
         """Let the policy on trial think along; it takes over from a relaxed or held hand."""

@@ -119,6 +119,24 @@ class Skill(Protocol):
         ...
 
 
+@runtime_checkable
+class Posing(Protocol):
+    """A skill that asks for joint angles instead of excitations."""
+
+    def posture(self, goal: Any) -> Array:
+        """Where the plant's joints are to be [rad], (23,)."""
+        ...
+
+
+@runtime_checkable
+class Posable(Protocol):
+    """A plant whose joints go where they are told."""
+
+    def pose(self, joint_pos: Array) -> None:
+        """Where the joints are to be after the next write [rad], (23,)."""
+        ...
+
+
 class Policy(Protocol):
     """From observation to wished excitation."""
 

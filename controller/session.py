@@ -70,8 +70,9 @@ class Session(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
     """Everything that ``myoloop run`` needs to know."""
 
     skill: str
-    policy: str
-    """ONNX file; a relative path is looked up beside the session file, then in the checkout."""
+    policy: str = ""
+    """ONNX file; a relative path is looked up beside the session file, then in the checkout. Only
+    a skill that passes the intention through needs none."""
     source: Adapter
     plant: Adapter
     name: Name = ""

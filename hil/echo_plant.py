@@ -1,7 +1,8 @@
 """The plant ``echo``: no physics and no mujoco; the muscles are at once what they are told.
 
-For benches of everything round the hand. The palm and two balls are where the Baoding task
-begins, and stay there: a policy sees a hand that never moves.
+For benches of everything round the hand. Its joints go where they are told (``pose``), and only
+there. The palm and two balls are where the Baoding task
+begins, and stay there.
 """
 
 from typing import Any, Final
@@ -45,7 +46,6 @@ class EchoHand:
     def __init__(self, rate_hz: float) -> None:
         self.info = PlantInfo("echo", MUSCLES, JOINTS, rate_hz, {})
         self._period_s = 1.0 / rate_hz
-        self._still: Array = np.zeros(len(JOINTS))
         self._palm_pos, self._palm_rot = np.array(PALM_POS_M), np.array(PALM_ROT)
         self._balls = np.array(BALLS_M)
         self._balls_vel = np.zeros_like(self._balls)
@@ -57,13 +57,14 @@ class EchoHand:
         self._activation: Array = np.zeros(len(MUSCLES))
         self._joints: Array = np.zeros(len(JOINTS))
         self._joints[0] = PALM_UP_RAD
+        self._wanted, self._speed = self._joints, np.zeros(len(JOINTS))
 
     def read(self) -> Feedback:
         """The newest feedback; what it holds is never changed afterwards."""
         return Feedback(
             time_s=np.array(self._steps * self._period_s),
             joint_pos=self._joints,
-            joint_vel=self._still,
+            joint_vel=self._speed,
             activation=self._activation,
             palm_pos=self._palm_pos,
             palm_rot=self._palm_rot,
@@ -71,9 +72,15 @@ class EchoHand:
             object_vel=self._balls_vel,
         )
 
+    def pose(self, joint_pos: Array) -> None:
+        """Where the joints are to be after the next write [rad], (23,)."""
+        self._wanted = joint_pos
+
     def write(self, excitation: Excitation) -> Excitation:
         """Take excitations, (39,), as activations; one tick goes by."""
         self._activation = excitation.astype(np.float64)
+        self._speed = (self._wanted - self._joints) / self._period_s
+        self._joints = self._wanted
         self._steps += 1
         return excitation
 

@@ -61,6 +61,27 @@ def motors_deg(joint_pos: Array) -> Array:
     return found
 
 
+def joints_of(motors: Array) -> Array:
+    """Joint angles whose motors are these: each finger bent alike in its three joints.
+
+    Args:
+        motors: (6,) [deg], as ``motors_deg`` gives them.
+
+    Returns:
+        (23,) [rad]; the wrist and every abduction at 0.
+    """
+    found = np.zeros(len(JOINTS))
+    shares = motors / CLOSED_DEG
+    for motor, finger in enumerate(FINGERS):
+        for joint in (f"mcp{finger}_flexion", f"pm{finger}_flexion", f"md{finger}_flexion"):
+            found[_AT[joint]] = shares[motor] * JOINT_RANGE_RAD[joint][1]
+    for joint in THUMB:
+        found[_AT[joint]] = shares[4] * JOINT_RANGE_RAD[joint][0]
+    low, high = OPPOSITION
+    found[_AT["cmc_abduction"]] = high - motors[5] / OPPOSED_DEG * (high - low)
+    return found
+
+
 class Smoother:
     """Low-pass, hysteresis and slew from where the motors are, so that nothing jumps.
 

@@ -104,6 +104,7 @@ class ZmqPlant:
         self._late_s = max(LATE_S, LATE_TICKS / rate_hz)
         self._session, self._seq = uuid.uuid4().hex, 0
         self._sent_ns = [0] * REMEMBERED
+        self._posture: list[float] | None = None
         self._told = False  # whether the peer has had a command since the last read
         self._reset, self._reset_ns, self._reset_done = 0, 0, True
         self._peer, self._peer_reason = "", ""
@@ -144,6 +145,11 @@ class ZmqPlant:
         """Ask the peer for the start of the task; asked again until it says that it did."""
         self._reset += 1
         self._reset_ns, self._reset_done = time.monotonic_ns(), False
+        self._posture = None
+
+    def pose(self, joint_pos: Array) -> None:
+        """Where the peer's joints are to be [rad], (23,); goes with the next command."""
+        self._posture = joint_pos.tolist()
 
     def write(self, excitation: Excitation) -> Excitation:
         """Hand over excitations, (39,); they are valid for a tenth of a second."""
@@ -166,6 +172,7 @@ class ZmqPlant:
             muscles=MUSCLES,
             excitation=excitation.tolist(),
             joints=JOINTS,
+            joint_target=self._posture if valid else None,
         )
         self._out.send(encode(message))
 

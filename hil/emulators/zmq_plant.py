@@ -28,7 +28,7 @@ from bridges.zeromq.received import Lag, Rejections, Sequence
 from controller import registry
 from controller.messages import Feedback
 from controller.names import JOINTS, MUSCLES
-from controller.ports import Plant
+from controller.ports import Plant, Posable
 from hil.emulators.faults import UNPLUGGED_S, Faults
 from hil.emulators.line import Diary
 
@@ -71,6 +71,8 @@ class Peer:
         if command.valid:
             self._until_ns = now_ns + int(command.ttl_ms * 1e6)
             self._relaxing = True
+            if command.joint_target is not None and isinstance(plant, Posable):
+                plant.pose(np.array(command.joint_target))
             self._carry_out(plant, np.array(command.excitation, np.float32), now_ns)
         else:
             self._until_ns = 0
@@ -87,9 +89,9 @@ class Peer:
         self._sequence.check(command)
         if self._lag.of(command.t_mono_ns, now_ns) > command.ttl_ms * 1e6:
             raise Rejected("expired", f"seq {command.seq}")
-        excitation = np.array(command.excitation)
-        if excitation.shape != (len(MUSCLES),) or not np.isfinite(excitation).all():
-            raise Rejected("not finite", "excitation")
+        _check_numbers("excitation", command.excitation, len(MUSCLES))
+        if command.joint_target is not None:
+            _check_numbers("joint_target", command.joint_target, len(JOINTS))
         self._heard_ns = now_ns
 
     def _hand(self, command: Command) -> Plant:
@@ -140,6 +142,13 @@ class Peer:
         mode = "live" if now_ns < self._until_ns else "relaxing" if self._relaxing else "rest"
         words = self.rejections.words()
         return f"{mode} steps {self.steps} resets {self.resets} {words}".rstrip()
+
+
+def _check_numbers(name: str, numbers: list[float], count: int) -> None:
+    if len(numbers) != count:
+        raise Rejected("shape", f"{name} has {len(numbers)} numbers, not {count}")
+    if not np.isfinite(numbers).all():
+        raise Rejected("not finite", name)
 
 
 def hand_of(feedback: Feedback) -> Twin:

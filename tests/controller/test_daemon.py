@@ -626,6 +626,11 @@ def test_missing_policy(stage, tmp_path):
     assert message.startswith("none.onnx: not found") and str(tmp_path) in message
 
 
+def test_no_policy(stage):
+    message = refused(stage, SettingsError, policy="")
+    assert message == f"{stage.file}: policy: the skill 'baoding' needs one"
+
+
 def test_broken_policy_is_refused_before_the_plant_is_asked_for(stage, write_policy):
     write_policy(metadata=None)
     refused(stage)

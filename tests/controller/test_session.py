@@ -114,7 +114,7 @@ def test_what_is_wrong_is_named(refused, changes, message):
     assert refused(**changes) == message
 
 
-@pytest.mark.parametrize("key", LEAST)
+@pytest.mark.parametrize("key", [key for key in LEAST if key != "policy"])
 def test_what_is_missing_is_named(tmp_path, key):
     path = tmp_path / "session.yaml"
     path.write_text(yaml.safe_dump({k: v for k, v in LEAST.items() if k != key}))

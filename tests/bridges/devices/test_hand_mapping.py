@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from bridges.devices.hand_mapping import SPEED_DEG_S, Smoother, motors_deg
+from bridges.devices.hand_mapping import SPEED_DEG_S, Smoother, joints_of, motors_deg
 from bridges.myohand import load_model
 from controller.names import JOINT_RANGE_RAD, JOINTS
 
@@ -93,3 +93,11 @@ def test_a_set_point_is_reached_and_trembling_is_not_followed():
     for step in range(100):
         smoother.step(reached + (0.3 if step % 2 else -0.3), 0.01)
     np.testing.assert_array_equal(smoother.sent, reached)
+
+
+@given(hnp.arrays(float, 6, elements=st.floats(0.0, 100.0)))
+def test_joints_made_of_motors_give_these_motors_and_lie_in_their_range(motors):
+    motors = motors * (1, 1, 1, 1, 1, -1)
+    joints = joints_of(motors)
+    np.testing.assert_allclose(motors_deg(joints), motors, atol=1e-9)
+    assert ((joints >= LOW - 1e-9) & (joints <= HIGH + 1e-9)).all()

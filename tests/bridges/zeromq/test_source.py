@@ -1,10 +1,15 @@
 """An intention over ZeroMQ, on the test's own clock; the sockets are tested with the plant."""
 
 import math
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from bridges.devices.passthrough_motors import motors
 from bridges.zeromq.messages import IntentionMessage, encode
 from bridges.zeromq.source import ZmqIntention, create
 from controller.errors import SettingsError, StreamError
@@ -106,3 +111,18 @@ def test_without_a_decoder_there_is_no_start(tmp_path):
         create({"bind": address, "wait_s": 0.1}, CHANNELS, "a.yaml: source.options")
     with pytest.raises(SettingsError, match="server_key"):
         create({"bind": "tcp://*:5613"}, CHANNELS, "a.yaml: source.options")
+
+
+def test_the_example_is_a_decoder_of_six_motors(tmp_path):
+    address = f"ipc://{tmp_path}/intention"
+    example = Path(__file__).resolve().parents[3] / "examples" / "zmq_decoder.py"
+    decoder = subprocess.Popen([sys.executable, example, address, "0"])
+    try:
+        source = create({"bind": address, "wait_s": 30}, motors.CHANNELS, "test")
+        judge = Judge(Limits(), motors.CHANNELS)
+        first = source.read(time.monotonic())
+        assert judge.intention(first) == Reason(0) and source.rejected == {}
+        source.close()
+    finally:
+        decoder.kill()
+        decoder.wait()
