@@ -128,7 +128,7 @@ class Inlet:
         """
         return float(self._raw.time_correction(timeout_s))
 
-    def pull(self, rows: NDArray[np.float32]) -> Stamps:
+    def pull(self, rows: NDArray[Any]) -> Stamps:
         """Move what has arrived into ``rows``, (n, channels); return its stamps [s], (<= n,).
 
         Never blocks **once ``describe`` has answered**: before that, liblsl's chunk

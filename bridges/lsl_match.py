@@ -28,6 +28,8 @@ class Wanted:
     Attributes:
         labels: the skill's channels in their order, then ``engage``.
         host: None for any; after the first connection it is that one's.
+        format: of the samples.
+        units: of the channels; None for any.
     """
 
     name: str
@@ -37,6 +39,8 @@ class Wanted:
     labels: tuple[str, ...]
     rate_hz: float
     host: str | None = None
+    format: str = lsl_api.FLOAT32
+    units: tuple[str, ...] | None = None
 
 
 def labels_of(channels: Iterable[Channel]) -> tuple[str, ...]:
@@ -69,6 +73,8 @@ def mismatches(stream: Stream, wanted: Wanted) -> list[str]:
         found.append("labels unknown: the outlet does not describe itself")
     elif stream.labels != wanted.labels:
         found.append(f"labels {_list(stream.labels)} instead of {_list(wanted.labels)}")
+    elif wanted.units is not None and stream.units != wanted.units:
+        found.append(f"units {_list(stream.units or ())} instead of {_list(wanted.units)}")
     return found
 
 
@@ -80,7 +86,7 @@ def _but_labels(stream: Stream, wanted: Wanted) -> list[str]:
         ("source_id", stream.source_id, wanted.source_id),
         ("session", stream.session, wanted.session),
         ("channel count", stream.channels, len(wanted.labels)),
-        ("format", stream.format, lsl_api.FLOAT32),
+        ("format", stream.format, wanted.format),
         ("host", stream.host, wanted.host or stream.host),
     ]
     found = [f"{what} {is_!r} instead of {want!r}" for what, is_, want in pairs if is_ != want]
@@ -92,7 +98,8 @@ def _but_labels(stream: Stream, wanted: Wanted) -> list[str]:
 def _with_labels(stream: Stream) -> Stream:
     """Ask the outlet for its labels; an outlet that doesn't answer keeps None."""
     try:
-        return replace(stream, labels=lsl_api.Inlet(stream).describe(LABELS_S).labels)
+        described = lsl_api.Inlet(stream).describe(LABELS_S)
+        return replace(stream, labels=described.labels, units=described.units)
     except RuntimeError:
         return stream
 
@@ -105,7 +112,7 @@ def _refusal(seen: list[Stream], matching: int, wanted: Wanted, wait_s: float) -
     )
     want = (
         f"wanted: name {wanted.name!r}, type {wanted.type!r}, source_id {wanted.source_id!r}, "
-        f"channels {_list(wanted.labels)} ({len(wanted.labels)} x {lsl_api.FLOAT32}), "
+        f"channels {_list(wanted.labels)} ({len(wanted.labels)} x {wanted.format}), "
         f"{wanted.rate_hz:g} Hz, host {wanted.host or 'any'}"
     )
     # the labels of those that fail otherwise were not needed until now

@@ -117,6 +117,8 @@ class Calibration(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     ridge: Speed
     familiar: Familiar
     levels: Levels
+    patterns: dict[str, list[float]]
+    """mean rectified EMG of each channel in a comfortable turn [uV], by class"""
     verdict: Verdict
 
 
@@ -189,6 +191,8 @@ def _check(calibration: Calibration, origin: str) -> None:
     if len(centres) != 2 or centres[1] != shape:
         raise SettingsError(f"{origin}: familiar.centres: {centres} instead of (n, {shape})")
     for side in CLASSES[1:]:
+        if len(calibration.patterns.get(side, ())) != channels:
+            raise SettingsError(f"{origin}: patterns.{side}: {channels} numbers are needed")
         for key in ("turn", "faster"):
             if side not in getattr(calibration.levels, key):
                 raise SettingsError(f"{origin}: levels.{key}: lacks {side!r}")

@@ -14,6 +14,10 @@ def emg(
     pedal: Annotated[
         str, typer.Option(help="source_id of the pedal's stream, the dead-man.")
     ] = "myoloop-pedal-1",
+    name: Annotated[str, typer.Option(help="Of the EMG stream.")] = "myoloop-emg",
+    follow: Annotated[
+        str, typer.Option(help="source_id of a prompt stream: do what it asks, not the story.")
+    ] = "",
     fault: Annotated[str, typer.Option(help=f"One of: {', '.join(FAULTS)}.")] = "none",
     fault_from: Annotated[float, typer.Option(min=0.0, help="When it begins [s].")] = 0.0,
     rate: Annotated[
@@ -26,9 +30,14 @@ def emg(
 
     Starts when somebody reads; then turns the hand left and right by the demo's story.
     """
-    from bridges.emg.subject import play
+    from bridges.emg.subject import Subject
 
-    play(session, source_id, pedal, known(fault), fault_from, rate, seed, loop)
+    forearm = (seed, known(fault), fault_from, rate)
+    subject = Subject(session, name, source_id, pedal, forearm)
+    if follow:
+        subject.follow(follow)
+    else:
+        subject.play(loop)
 
 
 def known(fault: str) -> Fault:

@@ -25,7 +25,7 @@ from bridges.emg.calibration import (
     Verdict,
 )
 from bridges.emg.features import SHAPE, STRENGTH, extract, level_uv
-from bridges.emg.models import FASTER, TURN
+from bridges.emg.prompts import FASTER, PROMPTS, TURN
 from bridges.emg.windows import Windows
 from controller.errors import MyoloopError
 from controller.messages import Array, Flags
@@ -38,22 +38,13 @@ RECALL: Final = 0.80  # of each class
 R2: Final = 0.60
 SMALLEST_SPREAD: Final = 1e-6  # a feature that never changed
 
-Prompts: Final = {
-    "rest": ("rest", 0.0),
-    "turn left": ("left", TURN),
-    "turn right": ("right", -TURN),
-    "left, faster": ("left", FASTER),
-    "right, faster": ("right", -FASTER),
-}
-"""What a person is asked for: class and rotation."""
-
 
 @dataclass(frozen=True, slots=True)
 class Trial:
     """What was recorded during one prompt.
 
     Attributes:
-        prompt: one of Prompts.
+        prompt: one of PROMPTS.
         repetition: 0, 1, ...
         rows: raw EMG [uV], (n, channels).
     """
@@ -126,6 +117,7 @@ def fit(trials: Sequence[Trial], settings: Settings) -> Calibration:
         ridge=Speed(weights=models.ridge.coef_.tolist(), bias=float(models.ridge.intercept_)),
         familiar=_familiar(examples, models),
         levels=_levels(examples),
+        patterns=_patterns(examples),
         verdict=verdict,
     )
 
@@ -136,7 +128,7 @@ def _complete(trials: Sequence[Trial]) -> None:
         raise MyoloopError(f"{len(repetitions)} repetitions: cross-validation needs 2 or more")
     for repetition in repetitions:
         there = {trial.prompt for trial in trials if trial.repetition == repetition}
-        if missing := [prompt for prompt in Prompts if prompt not in there]:
+        if missing := [prompt for prompt in PROMPTS if prompt not in there]:
             raise MyoloopError(f"repetition {repetition + 1} lacks {missing[0]!r}")
 
 
@@ -145,9 +137,9 @@ def gather(trials: Sequence[Trial], settings: Settings) -> Examples:
     hop = max(1, round(HOP_S * settings.electrodes.rate_hz))
     found: list[tuple[Any, ...]] = []
     for trial in trials:
-        label, rotation = Prompts[trial.prompt]
+        label, rotation = PROMPTS[trial.prompt]
         windows = settings.windows()
-        about = (CLASSES.index(label), rotation, list(Prompts).index(trial.prompt))
+        about = (CLASSES.index(label), rotation, list(PROMPTS).index(trial.prompt))
         for start in range(0, len(trial.rows) - hop + 1, hop):
             windows.take(trial.rows[start : start + hop])
             if windows.ready:
@@ -285,6 +277,14 @@ def _levels(examples: Examples) -> Levels:
         for speed in (TURN, FASTER)
     )
     return Levels(rest=float(np.sqrt(loudest_rest * faintest_turn)), turn=turn, faster=faster)
+
+
+def _patterns(examples: Examples) -> dict[str, list[float]]:
+    channels = examples.strength.shape[1] // len(STRENGTH)
+    return {
+        side: examples.strength[_asked(examples, side, TURN), :channels].mean(axis=0).tolist()
+        for side in CLASSES[1:]
+    }
 
 
 def _asked(examples: Examples, side: str, speed: float) -> Flags:

@@ -8,10 +8,9 @@ import numpy as np
 
 from bridges.emg.calibration import CLASSES, Calibration, Classifier, Model, Scale
 from bridges.emg.features import extract, level_uv
+from bridges.emg.prompts import FASTER, TURN
 from controller.messages import Array
 
-TURN: Final = 0.10  # rotation of a comfortable turn: one turn in 40 s
-FASTER: Final = 0.15  # and of a faster one
 STILL: Final = 0.25 * TURN  # a regressed rotation below this is noise round rest
 SIGNS: Final = {"rest": 0.0, "left": 1.0, "right": -1.0}
 

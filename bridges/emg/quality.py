@@ -17,7 +17,7 @@ RAIL_RUN: Final = 5  # samples in a row at the window's own extreme: a converter
 RAIL_UV: Final = 50.0  # a run at a smaller extreme is coarse steps near rest
 HUM_SHARE: Final = 0.5  # of the power above 10 Hz
 HUM_UV: Final = 15.0  # rms: less is what the notch is for
-HUM_HALF_WIDTH_HZ: Final = 6.0  # of the line that a window of 0.25 s makes of a pure tone
+HUM_HALF_WIDTH_HZ: Final = 4.0  # most of a pure tone in a window of 0.25 s, little of a muscle
 WANDER_BELOW_HZ: Final = 10.0
 WANDER_UV: Final = 80.0  # rms: the half-cell potential of an electrode that lost the skin
 

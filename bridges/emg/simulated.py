@@ -35,18 +35,18 @@ LABELS: Final = tuple(f"emg{k + 1}" for k in range(CHANNELS))
 MUSCLES_DEG: Final = {"FCR": 60.0, "FCU": 15.0, "ECR": 195.0, "ECU": 250.0}  # round the forearm
 LEFT: Final = np.array([0.0, 0.0, 1.0, 0.7])  # share of each muscle: wrist extension
 RIGHT: Final = np.array([1.0, 0.8, 0.0, 0.0])  # wrist flexion
-ANTAGONIST: Final = 0.08  # of the effort: nobody relaxes the other side altogether
+ANTAGONIST: Final = 0.15  # of the effort: nobody relaxes the other side altogether
 TONE: Final = 0.004  # share of a full contraction at rest
 
 FULL_UV: Final = 500.0  # rms, of a full contraction, right above the muscle
 NOISE_UV: Final = 4.0  # rms, of amplifier and skin
 CORNERS_HZ: Final = (40.0, 110.0)  # a and b above: median frequency about 85 Hz
-WIDTH_DEG: Final = 35.0  # standard deviation of a muscle's reach round the forearm
+WIDTH_DEG: Final = 42.0  # standard deviation of a muscle's reach round the forearm
 FLOOR_SHARE: Final = 0.03  # of a muscle's signal that is heard everywhere
 RISE_S: Final = 0.06  # time constant of recruitment
 TREMOR_SHARE: Final = 0.12  # standard deviation of an effort that is meant to be steady
 TREMOR_S: Final = 0.3  # how long such a deviation lasts
-STYLE: Final = 0.25  # of the logarithm: nobody contracts the same muscles alike a second time
+STYLE: Final = 0.35  # of the logarithm: nobody contracts the same muscles alike a second time
 
 CROSS_TALK_DEG: Final = 60.0
 SHIFT_DEG: Final = 22.5  # half the distance between two electrodes
@@ -123,7 +123,7 @@ class Forearm:
         self._phases = self._random.uniform(0.0, 2 * np.pi, CHANNELS)
 
     def block(self, wanted: Array, count: int) -> Block:
-        """The next ``count`` samples while the muscles are asked for ``wanted``, (muscles,)."""
+        """The next ``count`` samples, 1 at least, while the muscles are asked for ``wanted``, (muscles,)."""
         times_s = (self._count + np.arange(count)) / self.rate_hz
         self._count += count
         broken = times_s >= self._from_s
@@ -141,14 +141,12 @@ class Forearm:
             self._wanted = wanted
             self._style = np.exp(self._random.normal(0.0, STYLE, len(wanted)))
         wanted = np.minimum(wanted * self._style, 1.0)
-        count = len(times_s)
-        drive, tremor = np.empty((2, count, len(wanted)))
+        shape = (len(times_s), len(wanted))
         kept, held = np.exp(-1.0 / (self.rate_hz * np.array([RISE_S, TREMOR_S])))
-        pushes = self._random.normal(0.0, TREMOR_SHARE * np.sqrt(1 - held**2), drive.shape)
-        for k in range(count):
-            self._drive = kept * self._drive + (1 - kept) * wanted
-            self._tremor = held * self._tremor + pushes[k]
-            drive[k], tremor[k] = self._drive, self._tremor
+        pushes = self._random.normal(0.0, TREMOR_SHARE * np.sqrt(1 - held**2), shape)
+        drive = _recur(kept, (1 - kept) * np.broadcast_to(wanted, shape), self._drive)
+        tremor = _recur(held, pushes, self._tremor)
+        self._drive, self._tremor = drive[-1], tremor[-1]
         strength = drive * np.maximum(1.0 + tremor, 0.0) * FULL_UV
         white = self._random.normal(size=strength.shape)
         tired = self._tiredness(times_s)[:, None]
@@ -186,11 +184,18 @@ class Forearm:
         """An electrode in the air: an antenna for the mains, its potential wanders."""
         held = np.exp(-1.0 / (self.rate_hz * WANDER_S))
         pushes = self._random.normal(0.0, WANDER_UV * np.sqrt(1 - held**2), len(times_s))
-        wander, zi = signal.lfilter([1.0], [1.0, -held], pushes, zi=[held * self._wander])
-        self._wander = float(wander[-1]) if len(wander) else float(zi[0] / held)
+        wander = _recur(held, pushes[:, None], np.array([self._wander]))[:, 0]
+        self._wander = float(wander[-1])
         hum = LOUD_HUM_UV * np.sin(2 * np.pi * MAINS_HZ * times_s)
         loose: Array = wander + hum
         return loose
+
+
+def _recur(share: float, pushes: Array, before: Array) -> Array:
+    """y[k] = share y[k-1] + pushes[k], (n, channels), from ``before``, (channels,)."""
+    found, _ = signal.lfilter([1.0], [1.0, -share], pushes, axis=0, zi=share * before[None])
+    path: Array = found
+    return path
 
 
 class _Shaper:

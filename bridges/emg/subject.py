@@ -1,12 +1,16 @@
 """A simulated subject in real time: does what the story wants, over real LSL."""
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from bridges.emg.amplifier import EmgOutlet
-from bridges.emg.simulated import Block, Fault, Forearm, activation
-from bridges.lsl_api import local_clock_s
+from bridges.emg.prompts import PROMPTS, prompt_of
+from bridges.emg.simulated import Fault, Forearm, activation
+from bridges.lsl_api import MarkerInlet, local_clock_s, streams
+from bridges.lsl_match import WINDOW_S
 from bridges.lsl_outlet import IntentionOutlet
+from bridges.lsl_session import use_session
 from bridges.simulated_intention import REST, STORY, Scene, Signals, duration_s, scene_at
 from controller.clock import Grid
 from controller.messages import Array
@@ -15,6 +19,7 @@ CHUNK_HZ: Final = 200.0  # an amplifier's program sends what it has every 5 ms
 PEDAL: Final = "myoloop-pedal"
 PEDAL_EVERY: Final = 2  # chunks: 100 samples a second
 STOP_CHECK_S: Final = 0.2
+REACTION_S: Final = 0.25  # from reading a prompt to the first contraction
 LONGEST_S: Final = 0.5  # after a longer stall the rest is lost, as in an amplifier's own buffer
 
 
@@ -31,7 +36,7 @@ class LiveForearm:
         self._began_s = local_clock_s()
         self._made = 0
 
-    def send(self, wanted: Array, silent: bool = False) -> Block:
+    def send(self, wanted: Array, silent: bool = False) -> None:
         """Send what has come due while the muscles are asked for ``wanted``, (muscles,)."""
         rate_hz = self._forearm.rate_hz
         due = int((local_clock_s() - self._began_s) * rate_hz)
@@ -39,45 +44,86 @@ class LiveForearm:
         if skipped > 0:
             self._forearm.block(wanted, skipped)
             self._made += skipped
-        block = self._forearm.block(wanted, due - self._made)
-        self._made = due
-        if not silent:
-            self._outlet.push(block.rows, self._began_s + block.times_s)
-        return block
+        if due > self._made:
+            block = self._forearm.block(wanted, due - self._made)
+            self._made = due
+            if not silent:
+                self._outlet.push(block.rows, self._began_s + block.times_s)
 
 
-def play(
-    session: str,
-    source_id: str,
-    pedal_id: str,
-    fault: Fault,
-    fault_from_s: float,
-    rate_hz: float,
-    seed: int,
-    loop: bool,
-) -> None:
-    """Play the story once somebody reads the EMG, until its end or a signal."""
-    signals = Signals()
-    outlet = EmgOutlet(source_id, session, rate_hz=rate_hz)
-    pedal = IntentionOutlet((), pedal_id, session, PEDAL)
-    while not signals.stop and not outlet.wait_for_reader(STOP_CHECK_S):
-        pass
-    live = LiveForearm(Forearm(seed, fault, fault_from_s, rate_hz), outlet)
-    story = STORY if loop else (*STORY, REST)
-    grid, began_s, ticks = Grid(CHUNK_HZ), time.monotonic(), 0
-    grid.start()
-    while not signals.stop:
-        grid.wait()
-        scene = _scene(story, time.monotonic() - began_s, loop)
-        if scene is None:
-            break
-        live.send(activation(scene.rotation), scene.silent)
-        if ticks % PEDAL_EVERY == 0 and not scene.silent:
-            pedal.push((), scene.engage)
-        ticks += 1
-    pedal.close()
-    outlet.close()
+class Subject:
+    """A forearm and a foot: an EMG stream and a pedal's.
 
+    Args:
+        session: LSL session.
+        name: of the EMG stream.
+        source_id: of the EMG stream.
+        pedal_id: source_id of the pedal's stream.
+        forearm: seed, fault, its beginning [s] and sampling rate [Hz] of the Forearm.
+    """
 
-def _scene(story: tuple[Scene, ...], time_s: float, loop: bool) -> Scene | None:
-    return scene_at(story, time_s % duration_s(story) if loop else time_s)
+    def __init__(
+        self,
+        session: str,
+        name: str,
+        source_id: str,
+        pedal_id: str,
+        forearm: tuple[int, Fault, float, float],
+    ) -> None:
+        self._signals = Signals()
+        self._forearm = Forearm(*forearm)
+        self._open = (session, name, source_id, pedal_id)
+        use_session(session)
+
+    def play(self, loop: bool) -> None:
+        """Play the story once somebody reads the EMG, until its end or a signal."""
+        story = STORY if loop else (*STORY, REST)
+
+        def scene(time_s: float) -> Scene | None:
+            return scene_at(story, time_s % duration_s(story) if loop else time_s)
+
+        self._live(scene)
+
+    def follow(self, prompts_id: str) -> None:
+        """Do what a prompt stream asks, a reaction time later, until a signal."""
+        inlet = self._prompts(prompts_id)
+        asked = [(0.0, Scene("rest", 0.0, rotation=0.0, engage=0.0))]
+
+        def scene(time_s: float) -> Scene:
+            prompt = prompt_of(inlet.pull(0.0) or "") if inlet else ""
+            if prompt:
+                wish = Scene(prompt, 0.0, rotation=PROMPTS[prompt][1], engage=0.0)
+                asked.append((time_s + REACTION_S, wish))
+            while len(asked) > 1 and asked[1][0] <= time_s:
+                asked.pop(0)
+            return asked[0][1]
+
+        self._live(scene)
+
+    def _prompts(self, source_id: str) -> MarkerInlet | None:
+        while not self._signals.stop:
+            for stream in streams(WINDOW_S):
+                if stream.source_id == source_id:
+                    return MarkerInlet(stream)
+        return None
+
+    def _live(self, scene: Callable[[float], Scene | None]) -> None:
+        session, name, source_id, pedal_id = self._open
+        outlet = EmgOutlet(source_id, session, name, rate_hz=self._forearm.rate_hz)
+        pedal = IntentionOutlet((), pedal_id, session, PEDAL)
+        while not self._signals.stop and not outlet.wait_for_reader(STOP_CHECK_S):
+            pass
+        live = LiveForearm(self._forearm, outlet)
+        grid, began_s, ticks = Grid(CHUNK_HZ), time.monotonic(), 0
+        grid.start()
+        while not self._signals.stop:
+            grid.wait()
+            now = scene(time.monotonic() - began_s)
+            if now is None:
+                break
+            live.send(activation(now.rotation), now.silent)
+            if ticks % PEDAL_EVERY == 0 and not now.silent:
+                pedal.push((), now.engage * self._signals.engaged)
+            ticks += 1
+        pedal.close()
+        outlet.close()

@@ -3,7 +3,8 @@
 import pytest
 
 from bridges.emg.calibration import Calibration, Electrodes
-from bridges.emg.fit import Prompts, Settings, Trial, fit
+from bridges.emg.fit import Settings, Trial, fit
+from bridges.emg.prompts import PROMPTS
 from bridges.emg.simulated import LABELS, RATE_HZ, Forearm, activation
 
 
@@ -17,7 +18,7 @@ def settings() -> Settings:
 def trials() -> list[Trial]:
     forearm, found = Forearm(seed=3), []
     for repetition in range(3):
-        for prompt, (_, rotation) in Prompts.items():
+        for prompt, (_, rotation) in PROMPTS.items():
             forearm.block(activation(rotation), 500)
             found.append(Trial(prompt, repetition, forearm.block(activation(rotation), 1500).rows))
     return found
