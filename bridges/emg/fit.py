@@ -32,7 +32,7 @@ from controller.messages import Array, Flags
 
 HOP_S: Final = 0.025  # between the windows that are learned from
 RIDGE: Final = 1.0  # weight of the penalty, on standardised strengths
-FAMILIAR_MARGIN: Final = 2.0  # over the 99th percentile of what was seen
+FAMILIAR_MARGIN: Final = 1.25  # over the 99th percentile of the repetitions left out
 ACCURACY: Final = 0.90  # mean over the classes, of both classifiers
 RECALL: Final = 0.80  # of each class
 R2: Final = 0.60
@@ -99,8 +99,9 @@ def fit(trials: Sequence[Trial], settings: Settings) -> Calibration:
     """
     _complete(trials)
     examples = gather(trials, settings)
-    verdict = validate(examples)
+    verdict, left_out = validate(examples)
     models = _fit(examples)
+    known = _Known(models, examples)
     return Calibration(
         version=VERSION,
         made=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -115,7 +116,11 @@ def fit(trials: Sequence[Trial], settings: Settings) -> Calibration:
         lda=_classifier(models.lda),
         logistic=_classifier(models.logistic),
         ridge=Speed(weights=models.ridge.coef_.tolist(), bias=float(models.ridge.intercept_)),
-        familiar=_familiar(examples, models),
+        familiar=Familiar(
+            centres=known.centres.tolist(),
+            precision=known.precision.tolist(),
+            limit=float(np.percentile(left_out, 99) * FAMILIAR_MARGIN),
+        ),
         levels=_levels(examples),
         patterns=_patterns(examples),
         verdict=verdict,
@@ -193,8 +198,13 @@ def _standard(features: Array) -> tuple[Array, Array]:
     return features.mean(axis=0), np.maximum(features.std(axis=0), SMALLEST_SPREAD)
 
 
-def validate(examples: Examples) -> Verdict:
-    """Leave each repetition out once: windows of one contraction never stand on both sides."""
+def validate(examples: Examples) -> tuple[Verdict, Array]:
+    """Leave each repetition out once: windows of one contraction never stand on both sides.
+
+    Returns:
+        The verdict, and how far the windows left out are from what the others show, (n,).
+    """
+    distances: list[Array] = []
     found: dict[str, list[Array]] = {"lda": [], "logistic": [], "ridge": []}
     labels, rotations = [], []
     for repetition in np.unique(examples.repetition):
@@ -204,6 +214,7 @@ def validate(examples: Examples) -> Verdict:
         found["lda"].append(models.lda.predict(shape))
         found["logistic"].append(models.logistic.predict(shape))
         found["ridge"].append(models.ridge.predict(strength))
+        distances.append(_Known(models, examples.where(~out)).distances(left_out))
         labels.append(left_out.label)
         rotations.append(left_out.rotation)
     label = np.concatenate(labels)
@@ -214,7 +225,7 @@ def validate(examples: Examples) -> Verdict:
         for name in ("lda", "logistic")
     }
     r2 = float(r2_score(np.concatenate(rotations), np.concatenate(found["ridge"])))
-    return judge(confusion, r2)
+    return judge(confusion, r2), np.concatenate(distances)
 
 
 def judge(confusion: dict[str, list[list[int]]], r2: float) -> Verdict:
@@ -250,19 +261,23 @@ def _classifier(model: Any) -> Classifier:
     return Classifier(weights=model.coef_.tolist(), biases=model.intercept_.tolist())
 
 
-def _familiar(examples: Examples, models: _Models) -> Familiar:
-    shape = models.shape(examples)
-    prompts = np.unique(examples.prompt)
-    centres = np.array([shape[examples.prompt == prompt].mean(axis=0) for prompt in prompts])
-    apart = shape - centres[np.searchsorted(prompts, examples.prompt)]
-    covariance, _ = ledoit_wolf(apart)
-    precision = np.linalg.inv(covariance)
-    squared = np.einsum("nf,fg,ng->n", apart, precision, apart)
-    return Familiar(
-        centres=centres.tolist(),
-        precision=precision.tolist(),
-        limit=float(np.percentile(squared, 99) * FAMILIAR_MARGIN),
-    )
+class _Known:
+    """The middle of each prompt, and how windows scatter round it."""
+
+    def __init__(self, models: _Models, examples: Examples) -> None:
+        self._models = models
+        shape, prompts = models.shape(examples), np.unique(examples.prompt)
+        self.centres = np.array([shape[examples.prompt == k].mean(axis=0) for k in prompts])
+        apart = shape - self.centres[np.searchsorted(prompts, examples.prompt)]
+        covariance, _ = ledoit_wolf(apart)
+        self.precision: Array = np.linalg.inv(covariance)
+
+    def distances(self, examples: Examples) -> Array:
+        """Squared Mahalanobis distance of each window from the nearest middle, (n,)."""
+        apart = self._models.shape(examples)[:, None] - self.centres  # (n, prompts, features)
+        squared: Array = np.einsum("npf,fg,npg->np", apart, self.precision, apart)
+        nearest: Array = squared.min(axis=1)
+        return nearest
 
 
 def _levels(examples: Examples) -> Levels:

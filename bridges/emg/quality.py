@@ -20,6 +20,7 @@ HUM_UV: Final = 15.0  # rms: less is what the notch is for
 HUM_HALF_WIDTH_HZ: Final = 4.0  # most of a pure tone in a window of 0.25 s, little of a muscle
 WANDER_BELOW_HZ: Final = 10.0
 WANDER_UV: Final = 80.0  # rms: the half-cell potential of an electrode that lost the skin
+WANDER_SHARE: Final = 0.4  # of the whole: a strong muscle has some slow signal, too
 
 
 def troubles(rows: NDArray[np.floating], rate_hz: float, mains_hz: float) -> list[str]:
@@ -36,7 +37,7 @@ def troubles(rows: NDArray[np.floating], rate_hz: float, mains_hz: float) -> lis
     hum_uv, wander_uv, hum_share = _spectrum(clean, rate_hz, mains_hz)
     checks = {
         "mains hum": (hum_uv > HUM_UV) & (hum_share > HUM_SHARE),
-        "lifted": wander_uv > WANDER_UV,
+        "lifted": (wander_uv > WANDER_UV) & (wander_uv > WANDER_SHARE * clean.std(axis=0)),
         "dead": clean.std(axis=0) < DEAD_UV,
         "saturated": _at_rail(clean),
         "not finite": ~finite,

@@ -123,7 +123,12 @@ class Forearm:
         self._phases = self._random.uniform(0.0, 2 * np.pi, CHANNELS)
 
     def block(self, wanted: Array, count: int) -> Block:
-        """The next ``count`` samples, 1 at least, while the muscles are asked for ``wanted``, (muscles,)."""
+        """The next ``count`` samples while the muscles are asked for something.
+
+        Args:
+            wanted: share of a full contraction, (muscles,).
+            count: 1 at least.
+        """
         times_s = (self._count + np.arange(count)) / self.rate_hz
         self._count += count
         broken = times_s >= self._from_s

@@ -17,7 +17,7 @@ def settings() -> Settings:
 @pytest.fixture(scope="session")
 def trials() -> list[Trial]:
     forearm, found = Forearm(seed=3), []
-    for repetition in range(3):
+    for repetition in range(4):
         for prompt, (_, rotation) in PROMPTS.items():
             forearm.block(activation(rotation), 500)
             found.append(Trial(prompt, repetition, forearm.block(activation(rotation), 1500).rows))

@@ -114,7 +114,7 @@ def test_silence_holds_then_lets_go_and_the_pedal_must_come_up(calibration):
 
 def test_what_is_unlike_the_calibration_is_no_turn(calibration):
     decoder = Decoder(calibration, "lda", 0.8, 0.04)
-    found = [d for t, d in live(decoder, [(2.0, 0.0, 0.4)]) if t > 0.5]  # both sides at once
+    found = [d for t, d in live(decoder, [(2.0, 0.0, 0.5)]) if t > 0.5]  # both sides at once
     assert np.mean([d.rotation == 0.0 for d in found]) > 0.95
     assert any(d.reason.startswith("unsure") for d in found)
 

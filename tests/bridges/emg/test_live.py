@@ -1,0 +1,117 @@
+"""``myoloop decode`` as people run it: a simulated subject, real LSL, what comes out."""
+
+import os
+import signal
+from pathlib import Path
+
+import msgspec
+import pytest
+import yaml
+
+from bridges.emg.amplifier import EmgOutlet
+from bridges.emg.calibration import Verdict, save
+from bridges.emg.live import run
+from bridges.emg.settings import load_emg
+from controller.errors import MyoloopError, SettingsError
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def config(tmp_path: Path, lsl_session: str, source_id: str, calibration):
+    """Writes a configuration and its calibration; keywords change the former."""
+    save(calibration, tmp_path / "me.json")
+
+    def write(**changes) -> Path:
+        plain = yaml.safe_load((ROOT / "configs/emg.yaml").read_text())
+        plain |= {"session": lsl_session, "calibration": "me.json"}
+        plain["emg"] = {"source_id": f"{source_id}-emg", "wait_s": 0.5}
+        plain["engage"] = {"use": "stream", "source_id": f"{source_id}-pedal"}
+        plain["intention"] = {"source_id": source_id}
+        path = tmp_path / "emg.yaml"
+        path.write_text(yaml.safe_dump({**plain, **changes}))
+        return path
+
+    return write
+
+
+def test_a_simulated_subject_steers_and_its_silence_lets_go(
+    start, open_source, read_until, config, lsl_session, source_id, tmp_path
+):
+    emg = {"source_id": f"{source_id}-emg", "wait_s": 20.0}
+    report = tmp_path / "report.json"
+    decoder = start(
+        *("-m", "controller.cli", "decode", str(config(emg=emg)), "--report", str(report))
+    )
+    subject = start(
+        *("-m", "controller.cli", "emulate", "emg", "--loop", "--session", lsl_session),
+        *("--source-id", f"{source_id}-emg", "--pedal", f"{source_id}-pedal"),
+    )
+    source = open_source(wait_s=30.0)
+    read_until(source, lambda i: i.engage == 1.0 and i.values[0] > 0.03)
+    os.kill(subject.pid, signal.SIGKILL)
+    read_until(source, lambda i: i.fresh and i.values[0] == 0.0 and i.engage == 0.0)
+    decoder.send_signal(signal.SIGTERM)
+    printed = decoder.communicate(timeout=30)[0].decode()
+    assert decoder.returncode == 0, printed
+    assert printed.startswith("hold: ")
+    told = msgspec.json.decode(report.read_bytes())
+    assert told["samples"] > 1000
+    assert told["hops_by_reason"]["turn"] > 0
+
+
+def test_other_electrodes_are_refused(config, source_id, lsl_session):
+    outlet = EmgOutlet(f"{source_id}-emg", lsl_session, labels=[f"ch{k}" for k in range(8)])
+    with pytest.raises(MyoloopError, match="labels emg1/.*the stream has ch0/.*calibrate again"):
+        run(config(), 1.0, None, quiet=True)
+    outlet.close()
+
+
+def test_no_stream_is_one_line_that_lists_what_there_is(config, source_id, lsl_session):
+    outlet = EmgOutlet(f"{source_id}-other", lsl_session)
+    with pytest.raises(MyoloopError, match=f"no stream .*'{source_id}-emg'.*-other") as caught:
+        run(config(), 1.0, None, quiet=True)
+    assert "\n" not in str(caught.value)
+    outlet.close()
+
+
+@pytest.mark.parametrize(("unit", "said"), [("", "unit ''"), ("counts", "unit 'counts'")])
+def test_a_stream_without_a_known_unit_is_refused(config, source_id, lsl_session, unit, said):
+    outlet = EmgOutlet(f"{source_id}-emg", lsl_session, unit=unit)
+    with pytest.raises(MyoloopError, match=f"'emg1': {said}; allowed: microvolts"):
+        run(config(), 1.0, None, quiet=True)
+    outlet.close()
+
+
+def test_a_calibration_that_was_not_good_enough_or_cut_otherwise_is_refused(
+    config, calibration, tmp_path
+):
+    with pytest.raises(MyoloopError, match=r"window_ms 150.*now 200"):
+        run(config(window_ms=200), 1.0, None, quiet=True)
+    bad = Verdict(confusion={}, accuracy={}, r2=0.1, good_enough=False, reasons=["ridge: R² 0.10"])
+    save(msgspec.structs.replace(calibration, verdict=bad), tmp_path / "me.json")
+    with pytest.raises(MyoloopError, match=r"not good enough \(ridge: R² 0.10\)"):
+        run(config(), 1.0, None, quiet=True)
+    with pytest.raises(SettingsError, match="calibrate-emg"):
+        run(config(calibration="none.json"), 1.0, None, quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"model": "svm"}, "model"),
+        ({"band_hz": [400, 20]}, "band_hz"),
+        ({"engage": {"use": "voice"}}, "engage"),
+        ({"gain": 2}, "gain: unknown key"),
+        ({"mains_hz": 55}, "mains_hz"),
+    ],
+)
+def test_wrong_settings_are_refused_by_name(config, changes, said):
+    with pytest.raises(SettingsError, match=said):
+        load_emg(config(**changes))
+
+
+def test_the_shipped_file_is_valid():
+    settings = load_emg(ROOT / "configs/emg.yaml")
+    assert settings.model == "lda"
+    assert Path(settings.calibration).parent == ROOT / "configs"
