@@ -34,6 +34,7 @@ def ticks(count: int, first: int = 0, **values: object) -> np.ndarray:
 def figures(**changed: object) -> dict:
     heap = Heap(
         ticks=[ticks(100)],
+        replayed=[ticks(5)],
         stalls=[ticks(10)],
         cyclictest=[np.full(100, 25.0)],
         floors=[Floor(reference=[40.0], policy=[30.0], physics=[400.0])],
