@@ -27,7 +27,7 @@ from controller.policy import OnnxPolicy, check_fit, load
 from controller.ports import Plant, PlantInfo, Posable, Posing, Rejecting, Skill
 from controller.processor import processor
 from controller.publisher import Publisher
-from controller.realtime import scheduled
+from controller.realtime import other_threads, scheduled
 from controller.report import Ledger, write_json
 from controller.rundir import RunFolder
 from controller.session import FollowerSettings, Session, load_session
@@ -321,6 +321,7 @@ class Daemon:
             "policy": _about_policy(cast(OnnxPolicy | PassOn, self.loop.policy)),
             "safety_sha256": self._limits.sha256,
             "realtime_refused": refused,
+            "other_python_threads": other_threads(),
             "versions": about["versions"],
         }
 

@@ -14,14 +14,20 @@ Name = Annotated[str, Meta(pattern=r"^[\w.-]{0,64}$")]
 
 
 class RealTimeSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """What is asked of the scheduler; ``required`` refuses to start without it."""
+    """What is asked of the system; a refusal is reported, ``required`` does not start with one."""
 
     priority: Annotated[int, Meta(ge=0, le=99)] = 0
     """SCHED_FIFO priority; 0 leaves the scheduler alone."""
     cpu: Annotated[int, Meta(ge=0)] | None = None
     """The processor to pin the loop to."""
+    lock_memory: bool = False
+    """Keep all pages of the loop's process in memory."""
+    wake_within_us: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    """Keep the processors out of idle states that take longer to leave [us]; 0: never idle."""
+    freeze_gc: bool = True
+    """Let Python collect no garbage while the loop runs: the tick makes none that lasts."""
     required: bool = False
-    """Refuse to start when the priority or the processor is refused."""
+    """Refuse to start when any of these is refused."""
 
 
 class Adapter(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

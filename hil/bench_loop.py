@@ -73,7 +73,7 @@ class Heap:
 def measure(rate_hz: float, seconds: float, plant: str, load: bool) -> dict[str, Any]:
     """Alternate the loop and its floor; see ``loop``."""
     cpu = max(os.sched_getaffinity(0))
-    realtime = RealTimeSettings(priority=PRIORITY, cpu=cpu)
+    realtime = RealTimeSettings(priority=PRIORITY, cpu=cpu, lock_memory=True, wake_within_us=0)
     heap, round_s = Heap(), seconds / ROUNDS
     network = reference_network.model()
     if reason := cyclictest.missing():

@@ -1,12 +1,18 @@
 """What the system refuses is said and survived, and everything is put back."""
 
+import ctypes
+import errno
 import gc
 import os
+import struct
+import sys
+import threading
 
 import pytest
 
+from controller import realtime
 from controller.errors import HostError
-from controller.realtime import scheduled
+from controller.realtime import other_threads, scheduled
 from controller.session import RealTimeSettings
 
 CPU = min(os.sched_getaffinity(0))
@@ -18,7 +24,8 @@ def as_it_was():
     """Every test must leave the process as it found it."""
 
     def state():
-        return os.sched_getaffinity(0), os.sched_getscheduler(0), gc.isenabled()
+        now = os.sched_getaffinity(0), os.sched_getscheduler(0), gc.isenabled()
+        return now, sys.getswitchinterval()
 
     before = state()
     yield
@@ -116,3 +123,80 @@ def test_an_error_in_the_body_puts_everything_back(allowed):
     with pytest.raises(ZeroDivisionError), scheduled(RealTimeSettings(priority=9, cpu=CPU)):
         _ = 1 / 0
     assert allowed == [os.SCHED_OTHER, 0]
+
+
+@pytest.fixture
+def libc(monkeypatch):
+    """A C library whose mlockall answers as told; returns what it was asked."""
+    asked = []
+
+    class Libc:
+        answer = 0
+
+        def mlockall(self, flags):
+            asked.append(flags)
+            ctypes.set_errno(errno.ENOMEM)
+            return self.answer
+
+        def munlockall(self):
+            asked.append("unlock")
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda name, use_errno: Libc())
+    return Libc, asked
+
+
+def test_locks_memory_and_lets_go(libc):
+    _, asked = libc
+    with scheduled(RealTimeSettings(lock_memory=True)) as refused:
+        assert refused == [] and asked == [3]
+    assert asked == [3, "unlock"]
+
+
+def test_refused_memory(libc):
+    kind, asked = libc
+    kind.answer = -1
+    with scheduled(RealTimeSettings(lock_memory=True)) as refused:
+        assert refused == [
+            "realtime.lock_memory: mlockall refused (Cannot allocate memory); "
+            "'myoloop doctor' says how to allow it"
+        ]
+    assert asked == [3]
+
+
+def test_idle_states_are_forbidden_while_the_file_is_open(monkeypatch, tmp_path):
+    file = tmp_path / "cpu_dma_latency"
+    monkeypatch.setattr(realtime, "IDLE", file)
+    with scheduled(RealTimeSettings(wake_within_us=20)) as refused:
+        assert refused == [] and struct.unpack("=i", file.read_bytes()) == (20,)
+    assert refused == []
+
+
+def test_refused_idle_states(monkeypatch, tmp_path):
+    monkeypatch.setattr(realtime, "IDLE", tmp_path / "none" / "cpu_dma_latency")
+    with scheduled(RealTimeSettings(wake_within_us=0)) as refused:
+        (line,) = refused
+    assert line.startswith("realtime.wake_within_us: ")
+    assert "(No such file or directory)" in line
+
+
+def test_the_collector_may_be_left_alone():
+    with scheduled(RealTimeSettings(freeze_gc=False)):
+        assert gc.isenabled() and gc.get_freeze_count() == 0
+
+
+def test_another_thread_gives_the_interpreter_back_soon():
+    with scheduled(RealTimeSettings()):
+        assert sys.getswitchinterval() == pytest.approx(5e-4)
+
+
+def test_other_threads_are_named():
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait, name="second")
+    thread.start()
+    try:
+        assert "second" in other_threads() and threading.current_thread().name not in (
+            other_threads()
+        )
+    finally:
+        stop.set()
+        thread.join()

@@ -95,7 +95,8 @@ def test_options_are_the_adapters_own(session):
         ({"realtime": {"required": 1}}, "realtime.required: expected 'bool', got 'int' (is 1)"),
         (
             {"realtime": {"prio": 1}},
-            "realtime.prio: unknown key; allowed: priority, cpu, required",
+            "realtime.prio: unknown key; allowed: priority, cpu, lock_memory, "
+            "wake_within_us, freeze_gc, required",
         ),
         ({"skill": 3}, "skill: expected 'str', got 'int' (is 3)"),
         ({"policy": None}, "policy: expected 'str', got 'null' (is None)"),
