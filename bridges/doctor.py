@@ -1,44 +1,32 @@
 """``myoloop doctor``: what this machine can do, in plain words, and how to mend the rest."""
 
-import getpass
 import importlib.util
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from bridges.check import Check
+from bridges.doctor_network import devices, network
+from bridges.doctor_realtime import realtime
 from bridges.offscreen import offscreen_backend
 from bridges.system_packages import apt_line, missing
 from controller import data
 from controller.errors import ContractError, HostError, SettingsError
-from controller.realtime import scheduled
-from controller.session import RealTimeSettings
 
-PRIORITY: Final = 80
 PROBE_TIMEOUT_S: Final = 60.0
 FREE_DISK_GB: Final = 2.0  # a day of recordings and checkpoints
 COLOURS: Final = {"ok": "green", "warning": "yellow", "problem": "bold red"}
-
-
-class Check(msgspec.Struct, frozen=True):
-    """One thing looked at: a problem stops something that is installed, a warning does not."""
-
-    name: str
-    status: Literal["ok", "warning", "problem"]
-    found: str
-    fix: str = ""
-    """A command or an action; empty when nothing is to be done."""
 
 
 def doctor(
@@ -60,11 +48,12 @@ def examine() -> Iterator[Check]:
     yield from _packages()
     yield _system_packages()
     yield _processors()
-    yield _priority()
-    yield _locked_memory()
+    yield from realtime()
     yield _off_screen()
     yield _display()
+    yield from network()
     yield _lsl()
+    yield from devices()
     yield from _policies()
     yield _disk()
 
@@ -134,31 +123,6 @@ def _processors() -> Check:
     if count < 2:
         return Check("processors", "warning", "1: the loop shares it with everything else")
     return Check("processors", "ok", str(count))
-
-
-def _priority() -> Check:
-    name = "real-time priority"
-    with scheduled(RealTimeSettings(priority=PRIORITY)) as refused:
-        if not refused:
-            return Check(name, "ok", f"SCHED_FIFO {PRIORITY} granted")
-    return Check(name, "warning", "refused: expect wake-ups late by ms", _limits("rtprio 95"))
-
-
-def _locked_memory() -> Check:
-    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
-    if limit == resource.RLIM_INFINITY or os.geteuid() == 0:
-        return Check("locked memory", "ok", "unlimited")
-    return Check(
-        "locked memory",
-        "warning",
-        f"{limit / 2**20:.0f} MB: pages of the loop can be swapped out",
-        _limits("memlock unlimited"),
-    )
-
-
-def _limits(right: str) -> str:
-    line = f"{getpass.getuser()} - {right}"
-    return f"echo '{line}' | sudo tee -a /etc/security/limits.d/95-myoloop.conf; log in again"
 
 
 def _off_screen() -> Check:

@@ -42,6 +42,15 @@ def round_trip_ms() -> float:
     return float(np.median(times_ms))
 
 
+def clock_offset_us() -> float:
+    """LSL's clock minus CLOCK_MONOTONIC, by the tightest of some looks [us]."""
+    looks = []
+    for _ in range(ROUND_TRIPS):
+        before, lsl_s, after = time.monotonic(), lsl_api.local_clock_s(), time.monotonic()
+        looks.append((after - before, lsl_s - (before + after) / 2))
+    return min(looks)[1] * 1e6
+
+
 def _receive(inlet: lsl_api.Inlet, number: int) -> None:
     rows = np.empty((1, 1), np.float32)
     deadline = time.monotonic() + TIMEOUT_S
@@ -53,4 +62,4 @@ def _receive(inlet: lsl_api.Inlet, number: int) -> None:
 
 
 if __name__ == "__main__":
-    print(f"round trip {round_trip_ms():.2f} ms")
+    print(f"round trip {round_trip_ms():.2f} ms, clock {clock_offset_us():+.0f} µs off Python's")
