@@ -310,6 +310,7 @@ class Daemon:
             **self.ledger.timing(missed),
             "stale_ticks": supervisor.stale_ticks,
             "gate": supervisor.report(),
+            "note": supervisor.note,
             "armings": supervisor.arming,
             "followers": {one.info.name: _about_follower(one) for one in self.followers},
             "rejected": {

@@ -143,7 +143,8 @@ def status(
 
 def _print(found: dict[str, Any]) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
-    reasons = ", ".join(found["reasons"]) or found["note"]
+    told = [", ".join(found["reasons"]), found["note"]]  # in a fault the note says it best
+    reasons = next(filter(None, reversed(told) if found["state"] == "FAULT" else told), "")
     intention = ", ".join(f"{label} {value}" for label, value in found["intention"].items())
     age = found["intention_age_ms"]
     rows = {

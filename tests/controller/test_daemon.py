@@ -453,6 +453,7 @@ def test_a_required_follower_that_fails_is_a_fault(stage):
     stage.source.at = {30: fail}
     report = made.run(seconds=2.0)
     assert report["state"] == "FAULT" and report["gate"]["follower"] > 0
+    assert "unplugged" in report["note"]
     assert not stage.plant.sent[-1].any()
 
 
