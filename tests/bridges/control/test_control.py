@@ -66,7 +66,7 @@ def test_a_day_at_the_control_port(run):
     run.work()
     run.process.send_signal(signal.SIGUSR1)
     run.feed(0.0, 1.0, run.is_in(State.FAULT))
-    assert "FAULT (e-stop)" in myoloop("status", "--session", run.name).stdout
+    assert "FAULT (estop: e-stop)" in myoloop("status", "--session", run.name).stdout
     assert run.end()["gate"]["estop"] >= 1
 
 
