@@ -3,7 +3,7 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: setup demo test train proof peers-lsl system
+.PHONY: setup demo demo-emg test train proof peers-lsl system
 .NOTPARALLEL:
 
 setup: .venv/has-hand .venv/has-view .venv/has-emg .venv/has-dev
@@ -11,6 +11,9 @@ setup: .venv/has-hand .venv/has-view .venv/has-emg .venv/has-dev
 
 demo: .venv/has-hand .venv/has-view
 	.venv/bin/myoloop demo $(ARGS)
+
+demo-emg: .venv/has-hand .venv/has-emg
+	.venv/bin/myoloop demo-emg $(ARGS)
 
 test: .venv/has-hand .venv/has-train .venv/has-emg .venv/has-dev
 	.venv/bin/ruff check .

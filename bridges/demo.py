@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ import numpy as np
 import typer
 import yaml
 from numpy.typing import NDArray
+from rich.console import RenderableType
 
 from bridges.operator import HINT, Keys, Operator
 from controller import data, rundir
@@ -72,7 +74,7 @@ def demo(
         result = stage.report()
     if report:
         write_json(result, report)
-    _print_summary(result)
+    print_summary(result)
     if render:
         from bridges.render import render as draw
 
@@ -83,7 +85,12 @@ class Stage:
     """The processes of one demo; ``end`` leaves none behind."""
 
     def __init__(
-        self, folder: Path, seconds: float | None, record: Path | None = None, lsl: str = ""
+        self,
+        folder: Path,
+        seconds: float | None,
+        record: Path | None = None,
+        lsl: str = "",
+        source_wait_s: float = 10.0,
     ) -> None:
         self._folder, self._seconds, self._record = folder, seconds, record
         self._session_file = folder / "session.yaml"
@@ -91,6 +98,7 @@ class Stage:
         self._name = f"myoloop-demo-{uuid.uuid4()}"  # two demos on a host do not meet
         self._streams_out = bool(lsl)
         self._lsl = lsl or self._name
+        self._source_wait_s = source_wait_s
         self._board = rundir.root() / self._name / "board"
         self._write_session()
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -104,6 +112,7 @@ class Stage:
         plain["safety"] = str(data.find(session.safety, template.parent))
         plain["source"]["options"]["session"] = self._lsl
         plain["source"]["options"]["source_id"] = self._name
+        plain["source"]["options"]["wait_s"] = self._source_wait_s
         if self._streams_out:
             plain["followers"].append({"use": "lsl-out", "options": {"session": self._lsl}})
         self._session_file.write_text(yaml.safe_dump(plain), encoding="utf-8")
@@ -118,14 +127,22 @@ class Stage:
         self._processes.append(process)
         return process
 
+    def start_sources(self) -> subprocess.Popen[bytes]:
+        """Start what sends the intention; return the person's process, whose end ends it all."""
+        loop = ["--loop"] if self._seconds else []
+        return self._start(
+            "bridges.simulated_intention", "--session", self._lsl, "--source-id", self._name, *loop
+        )
+
+    def beside(self) -> Sequence[RenderableType]:
+        """Further panels below those of the loop."""
+        return ()
+
     def play(self, keep: bool, window: bool) -> list[NDArray[np.void]]:
         """Run to the end of the story; return the ticks if they are to be kept."""
         from bridges.terminal import show
 
-        loop = ["--loop"] if self._seconds else []
-        source = self._start(
-            "bridges.simulated_intention", "--session", self._lsl, "--source-id", self._name, *loop
-        )
+        source = self.start_sources()
         limit = ["--seconds", str(self._seconds)] if self._seconds else []
         daemon = self._start(
             *("controller.cli", "run", str(self._session_file)),
@@ -149,7 +166,8 @@ class Stage:
                 return source.poll() is not None or daemon.poll() is not None
 
             with suppress(KeyboardInterrupt):  # the way to end the demo
-                show(reader, self._board.parent, over, hint=HINT if keys.live else "")
+                hint = HINT if keys.live else ""
+                show(reader, self._board.parent, over, hint=hint, beside=self.beside)
         self.end()
         if keeper:
             keeper.collect()
@@ -214,7 +232,7 @@ class Keeper:
             self._next += 1
 
 
-def _print_summary(report: dict[str, Any]) -> None:
+def print_summary(report: dict[str, Any]) -> None:
     """The run in words."""
     task, lateness, age = report["task"], report["wake_lateness_us"], report["intention_age_ms"]
     solved = task["solved_fraction"]

@@ -5,7 +5,7 @@ On anything that is not a terminal it prints one line a second instead.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +32,7 @@ def show(
     stop: Callable[[], bool],
     console: Console | None = None,
     hint: str = "",
+    beside: Callable[[], Sequence[RenderableType]] = tuple,
 ) -> None:
     """Follow the board until it closes or ``stop`` says so; asked at every look.
 
@@ -41,11 +42,12 @@ def show(
         stop: whether to end.
         console: where to draw.
         hint: which keys do what, below the panels.
+        beside: further panels, asked for at every look.
     """
     console = console or Console()
     views = _looks(Watch(reader, folder), lambda: reader.closed or stop())
     if console.is_interactive:
-        _draw(views, console, hint)
+        _draw(views, console, hint, beside)
     else:
         _print(views, console)
 
@@ -105,13 +107,18 @@ def _looks(watch: Watch, over: Callable[[], bool]) -> Iterator[View | None]:
             time.sleep(LOOK_S)
 
 
-def _draw(views: Iterator[View | None], console: Console, hint: str) -> None:
+def _draw(
+    views: Iterator[View | None],
+    console: Console,
+    hint: str,
+    beside: Callable[[], Sequence[RenderableType]],
+) -> None:
     """On a screen of its own, which does not flicker; the last look stays behind."""
     panels: RenderableType = ""
     try:
         with Live(console=console, screen=True, auto_refresh=False) as live:
             for view in views:
-                panels = dashboard.screen(view)
+                panels = Group(dashboard.screen(view), *beside())
                 live.update(Group(panels, Text(hint, dashboard.FAINT)), refresh=True)
     finally:  # after Ctrl-C, too
         console.print(panels)

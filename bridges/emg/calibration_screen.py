@@ -73,7 +73,7 @@ def panels(look: Look, labels: Sequence[str], window: Array, bad: Sequence[str])
     return Group(
         Panel(_prompt(look), title="calibration", title_align="left", width=WIDTH),
         Panel(
-            _channels(labels, window, bad),
+            channels(labels, window.std(axis=0), bad),
             title=Text("EMG, µV rms, logarithmic", FAINT),
             title_align="left",
             border_style=TRACK,
@@ -97,9 +97,10 @@ def _prompt(look: Look) -> RenderableType:
     )
 
 
-def _channels(labels: Sequence[str], window: Array, bad: Sequence[str]) -> RenderableType:
+def channels(labels: Sequence[str], rms_uv: Array, bad: Sequence[str]) -> RenderableType:
+    """A line for each channel: strength, and what it suffers from."""
     grid = Table.grid(padding=(0, 2, 0, 0))
-    for label, rms, word in zip(labels, window.std(axis=0), bad, strict=True):
+    for label, rms, word in zip(labels, rms_uv, bad, strict=True):
         share = np.log(max(rms, LEAST_UV) / LEAST_UV) / np.log(FULL_UV / LEAST_UV)
         bar = Text("━" * BAR_CELLS, TRACK)
         bar.stylize(palette.BAD if word else palette.DRIVE, 0, round(BAR_CELLS * min(share, 1.0)))

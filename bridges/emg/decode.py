@@ -12,6 +12,9 @@ def decode(
         float | None, typer.Option(min=1.0, help="End after this time (default: Ctrl-C).")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write what happened as JSON.")] = None,
+    view: Annotated[
+        Path | None, typer.Option(help="A cell in memory that says what it sees, for a screen.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no changes.")] = False,
 ) -> None:
     """Read an EMG stream and write the intention stream that 'myoloop run' reads.
@@ -21,4 +24,4 @@ def decode(
     """
     from bridges.emg.live import run
 
-    run(config, seconds, report, quiet)
+    run(config, seconds, report, view, quiet)

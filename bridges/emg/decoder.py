@@ -88,6 +88,11 @@ class Decoder:
         debounce_s = settings.debounce_ms * 1e-3
         return cls(calibration, settings.model, settings.confidence, debounce_s, rule)
 
+    @property
+    def window(self) -> Array:
+        """The newest filtered EMG [uV], (size, channels)."""
+        return self._windows.newest
+
     def step(
         self,
         rows: NDArray[Any],

@@ -24,6 +24,9 @@ def emg(
         float, typer.Option(min=200.0, max=10_000.0, help="Samples a second.")
     ] = RATE_HZ,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 1,
+    rest: Annotated[
+        float, typer.Option(min=0.0, help="Rest so long before the story begins [s].")
+    ] = 0.0,
     loop: Annotated[bool, typer.Option("--loop", help="Start again at the end.")] = False,
 ) -> None:
     """Stream simulated EMG of a forearm, 8 channels, and a pedal; faults by name.
@@ -37,7 +40,7 @@ def emg(
     if follow:
         subject.follow(follow)
     else:
-        subject.play(loop)
+        subject.play(loop, rest)
 
 
 def known(fault: str) -> Fault:

@@ -11,6 +11,7 @@ from bridges.emg.decoder import Decision, Decoder
 from bridges.emg.engage import of_pedal
 from bridges.emg.settings import EmgSettings, Pedal, load_emg
 from bridges.emg.stream import EmgInlet, open_emg
+from bridges.emg.view import ViewWriter
 from bridges.lsl_inlet import LslIntention
 from bridges.lsl_link import LinkKeeper, connect
 from bridges.lsl_match import RATE_HZ, TYPE, Wanted, labels_of
@@ -27,7 +28,9 @@ from controller.skills.baoding import CHANNELS
 SAY_S: Final = 0.25  # at most so often a change is printed
 
 
-def run(config: Path, seconds: float | None, report: Path | None, quiet: bool) -> None:
+def run(
+    config: Path, seconds: float | None, report: Path | None, view: Path | None, quiet: bool
+) -> None:
     """Decode until the time is over or a signal comes.
 
     Raises:
@@ -48,7 +51,8 @@ def run(config: Path, seconds: float | None, report: Path | None, quiet: bool) -
         refuse_other(calibration.electrodes, emg.electrodes, str(path))
         pedal = open_pedal(settings, f"{origin}: engage")
         outlet = IntentionOutlet(CHANNELS, settings.intention.source_id, settings.session)
-        live = Live(Decoder.of(calibration, settings), emg, pedal, outlet, quiet)
+        shown = ViewWriter(view, emg.electrodes.labels) if view else None
+        live = Live(Decoder.of(calibration, settings), emg, pedal, outlet, shown, quiet)
         with suppress(KeyboardInterrupt):
             live.run(Signals(), seconds)
         live.close()
@@ -101,6 +105,7 @@ class Live:
         emg: where the samples come from.
         pedal: the dead-man's stream, if there is one.
         outlet: where the intention goes.
+        view: told what it sees, if anybody looks.
         quiet: print no changes.
     """
 
@@ -110,10 +115,11 @@ class Live:
         emg: EmgInlet,
         pedal: LslIntention | None,
         outlet: IntentionOutlet,
+        view: ViewWriter | None,
         quiet: bool,
     ) -> None:
         self._decoder, self._emg, self._pedal, self._outlet = decoder, emg, pedal, outlet
-        self._quiet = quiet
+        self._view, self._quiet = view, quiet
         self._links = 1  # the connection it begins with
         self._took = Histogram()
         self._hops = self._samples = self._held = 0
@@ -147,6 +153,8 @@ class Live:
         elif decision.trouble:
             self._outlet.push((0.0,), decision.engage)
         self._count(decision, len(rows))
+        if self._view:
+            self._view.tell(decision, self._decoder.window, self._decoder.intake.bad)
         self._say(decision, now_s)
 
     def _count(self, decision: Decision, samples: int) -> None:

@@ -75,11 +75,14 @@ class Subject:
         self._open = (session, name, source_id, pedal_id)
         use_session(session)
 
-    def play(self, loop: bool) -> None:
-        """Play the story once somebody reads the EMG, until its end or a signal."""
+    def play(self, loop: bool, rest_s: float) -> None:
+        """Rest, then play the story, once somebody reads the EMG, until its end or a signal."""
         story = STORY if loop else (*STORY, REST)
 
         def scene(time_s: float) -> Scene | None:
+            if time_s < rest_s:
+                return REST
+            time_s -= rest_s
             return scene_at(story, time_s % duration_s(story) if loop else time_s)
 
         self._live(scene)

@@ -2,26 +2,19 @@
 
 import pytest
 
-from bridges.emg.calibration import Calibration, Electrodes
+from bridges.emg.calibration import Calibration
 from bridges.emg.fit import Settings, Trial, fit
-from bridges.emg.prompts import PROMPTS
-from bridges.emg.simulated import LABELS, RATE_HZ, Forearm, activation
+from bridges.emg.rehearsal import cut, rehearse
 
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
-    electrodes = Electrodes(labels=LABELS, units=("microvolts",) * len(LABELS), rate_hz=RATE_HZ)
-    return Settings(electrodes, (20.0, 450.0), 50.0, 150.0)
+    return cut(150.0)
 
 
 @pytest.fixture(scope="session")
 def trials() -> list[Trial]:
-    forearm, found = Forearm(seed=3), []
-    for repetition in range(4):
-        for prompt, (_, rotation) in PROMPTS.items():
-            forearm.block(activation(rotation), 500)
-            found.append(Trial(prompt, repetition, forearm.block(activation(rotation), 1500).rows))
-    return found
+    return rehearse(3, record_s=1.5)
 
 
 @pytest.fixture(scope="session")

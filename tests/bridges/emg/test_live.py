@@ -63,14 +63,14 @@ def test_a_simulated_subject_steers_and_its_silence_lets_go(
 def test_other_electrodes_are_refused(config, source_id, lsl_session):
     outlet = EmgOutlet(f"{source_id}-emg", lsl_session, labels=[f"ch{k}" for k in range(8)])
     with pytest.raises(MyoloopError, match="labels emg1/.*the stream has ch0/.*calibrate again"):
-        run(config(), 1.0, None, quiet=True)
+        run(config(), 1.0, None, None, quiet=True)
     outlet.close()
 
 
 def test_no_stream_is_one_line_that_lists_what_there_is(config, source_id, lsl_session):
     outlet = EmgOutlet(f"{source_id}-other", lsl_session)
     with pytest.raises(MyoloopError, match=f"no stream .*'{source_id}-emg'.*-other") as caught:
-        run(config(), 1.0, None, quiet=True)
+        run(config(), 1.0, None, None, quiet=True)
     assert "\n" not in str(caught.value)
     outlet.close()
 
@@ -79,7 +79,7 @@ def test_no_stream_is_one_line_that_lists_what_there_is(config, source_id, lsl_s
 def test_a_stream_without_a_known_unit_is_refused(config, source_id, lsl_session, unit, said):
     outlet = EmgOutlet(f"{source_id}-emg", lsl_session, unit=unit)
     with pytest.raises(MyoloopError, match=f"'emg1': {said}; allowed: microvolts"):
-        run(config(), 1.0, None, quiet=True)
+        run(config(), 1.0, None, None, quiet=True)
     outlet.close()
 
 
@@ -87,13 +87,13 @@ def test_a_calibration_that_was_not_good_enough_or_cut_otherwise_is_refused(
     config, calibration, tmp_path
 ):
     with pytest.raises(MyoloopError, match=r"window_ms 150.*now 200"):
-        run(config(window_ms=200), 1.0, None, quiet=True)
+        run(config(window_ms=200), 1.0, None, None, quiet=True)
     bad = Verdict(confusion={}, accuracy={}, r2=0.1, good_enough=False, reasons=["ridge: R² 0.10"])
     save(msgspec.structs.replace(calibration, verdict=bad), tmp_path / "me.json")
     with pytest.raises(MyoloopError, match=r"not good enough \(ridge: R² 0.10\)"):
-        run(config(), 1.0, None, quiet=True)
+        run(config(), 1.0, None, None, quiet=True)
     with pytest.raises(SettingsError, match="calibrate-emg"):
-        run(config(calibration="none.json"), 1.0, None, quiet=True)
+        run(config(calibration="none.json"), 1.0, None, None, quiet=True)
 
 
 @pytest.mark.parametrize(
