@@ -4,6 +4,7 @@ import hashlib
 import json
 import sys
 import time
+from collections import deque
 from typing import Any, Final
 
 import msgspec
@@ -25,7 +26,7 @@ FLUSH_S: Final = 0.3  # liblsl sends in threads of its own, which end with the o
 
 
 class LslOut:
-    """Sends every tick that it sees."""
+    """Sends every tick that it sees: the command at once, how the task goes once it is known."""
 
     def __init__(self, follow: Follow, options: LslOutOptions) -> None:
         use_session(options.session)
@@ -37,27 +38,40 @@ class LslOut:
         self._outlets = [(table, _open(table, context, about)) for table in tables(skill.CHANNELS)]
         name = f"{context.session}-markers"
         self._markers = MarkerOutlet(name, name, {**about, "schema_version": str(SCHEMA_VERSION)})
+        self._unsettled: deque[int] = deque()
+        self._newest, self._left_ns = -1, 0
 
     def run(self) -> None:
         """Until the daemon ends."""
         while self._follow.wait(WAIT_S):
             self._take()
-            self._follow.tell(FollowerState.READY)
+            self._follow.tell(FollowerState.READY, tick=self._newest, left_ns=self._left_ns)
         self._take()
+        self._settle(self._newest)  # a daemon that was killed settles no more
         self._mark(self._events.end(), time.monotonic_ns())
         if any(outlet.read for _, outlet in self._outlets):
             time.sleep(FLUSH_S)
 
     def _take(self) -> None:
         for record in self._follow.ticks(settled=False):
-            self._send(record)
+            self._send(record, settled=False)
+            self._newest, self._left_ns = int(record["number"]), time.monotonic_ns()
+            self._unsettled.append(self._newest)
+        self._settle(self._follow.board.settled)
 
-    def _send(self, record: Record) -> None:
-        time_ns = int(record["time_ns"])
-        for event in self._events.of(record):
-            self._mark(event, time_ns)
+    def _settle(self, last: int) -> None:
+        while self._unsettled and self._unsettled[0] <= last:
+            record = self._follow.board.read(self._unsettled.popleft())
+            if record is not None:
+                for event in self._events.of(record):
+                    self._mark(event, int(record["time_ns"]))
+                self._send(record, settled=True)
+
+    def _send(self, record: Record, settled: bool) -> None:
+        stamp_s = self._stamp_s(int(record["time_ns"]))
         for table, outlet in self._outlets:
-            outlet.push(table.pick(record).tolist(), self._stamp_s(time_ns))
+            if table.settled is settled:
+                outlet.push(table.pick(record).tolist(), stamp_s)
 
     def _mark(self, event: Event, time_ns: int) -> None:
         self._markers.push(json.dumps(event, allow_nan=False), self._stamp_s(time_ns))

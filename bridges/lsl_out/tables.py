@@ -42,12 +42,14 @@ class Table:
         name: last part of the stream's name.
         type: content type.
         pick: a sample, (columns,), from a tick.
+        settled: whether it needs what is known only at the tick's end.
     """
 
     name: str
     type: str
     columns: tuple[Column, ...]
     pick: Callable[[Record], Sample]
+    settled: bool = False
 
 
 def tables(channels: Iterable[Channel]) -> tuple[Table, ...]:
@@ -73,7 +75,7 @@ def _hand() -> Table:
         *_positions("target"),
         *(Column(f"error{number}", "meters", "Distance") for number in _numbers()),
     )
-    return Table("hand", "Feedback", columns, _pick_hand)
+    return Table("hand", "Feedback", columns, _pick_hand, settled=True)
 
 
 def _numbers() -> range:

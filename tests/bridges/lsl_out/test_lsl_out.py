@@ -187,6 +187,7 @@ def test_a_real_inlet_gets_each_tick_with_its_own_stamp(tmp_path, context, lsl_s
             fields = {"time_ns": time_ns, "excitation": number / 10, "missed": number > 5}
             board.record[...] = tick(number, **fields)
             board.publish(number)
+            board.settle(number)
             follower.wake()
         samples, stamps = [], []
         while len(stamps) < 10:
