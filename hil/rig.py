@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,7 @@ from controller.board import RECORD, BoardReader
 from controller.errors import HostError, MyoloopError
 from controller.session import FollowerSettings, RealTimeSettings, load_session
 from controller.skills.baoding import CHANNELS
+from controller.skills.skill import Channel
 from controller.supervisor.states import State
 
 SESSION: Final = "configs/baoding.yaml"
@@ -37,24 +39,39 @@ ANSWER_S: Final = 3.0
 class Rig:
     """Runs one daemon after the other, each as ``work`` asks; one LSL session for all.
 
+    Args:
+        session: file of the session to start from.
+        channels: of its skill.
+        values: what the person wants all the time, (channels,).
+
     Attributes:
         folder: for what the daemon writes; gone with the rig.
         report: of the daemon that ended last.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        session: str = SESSION,
+        channels: tuple[Channel, ...] = CHANNELS,
+        values: tuple[float, ...] = (ROTATION,),
+    ) -> None:
+        self._template, self._values = session, values
         self._temporary = tempfile.TemporaryDirectory(prefix="myoloop-rig-")
         self.folder = Path(self._temporary.name)
         self.report: dict[str, Any] = {}
         self._name = f"rig-{uuid.uuid4()}"
-        self._outlet = IntentionOutlet(CHANNELS, self._name, self._name)
+        self._outlet = IntentionOutlet(channels, self._name, self._name)
         self._process: subprocess.Popen[bytes] | None = None
         self._engage = 0.0
 
     @property
     def lsl_session(self) -> str:
-        """The LSL session in which everything of this rig is."""
+        """The LSL session in which everything of this rig is, and its intention's source_id."""
         return self._name
+
+    def cell(self, follower: str) -> Path:
+        """Where a follower of the daemon says how it is."""
+        return rundir.root() / self._name / f"{follower}.status"
 
     @property
     def pid(self) -> int:
@@ -93,13 +110,13 @@ class Rig:
         followers: list[FollowerSettings],
         realtime: RealTimeSettings,
     ) -> Path:
-        template = data.find(SESSION)
+        template = data.find(self._template)
         session = load_session(template)
         plain: dict[str, Any] = msgspec.to_builtins(session)
         plain |= {
             "name": self._name,
             "rate_hz": rate_hz,
-            "policy": str(data.find(session.policy, template.parent)),
+            "policy": str(data.find(session.policy, template.parent)) if session.policy else "",
             "safety": str(data.find(session.safety, template.parent)),
             "plant": {"use": plant},
             "followers": msgspec.to_builtins(followers),
@@ -160,7 +177,7 @@ class Rig:
         return State.DISARMED if record is None else State(int(record["state"]))
 
     def _push(self) -> None:
-        self._outlet.push((ROTATION,), self._engage)
+        self._outlet.push(self._values, self._engage)
 
     def play(self, seconds: float) -> None:
         """Let the intention flow."""
@@ -169,17 +186,28 @@ class Rig:
             self._push()
             time.sleep(SAMPLE_S)
 
-    def watch(self, seconds: float) -> NDArray[np.void]:
+    def watch(
+        self, seconds: float, look: Callable[[], None] | None = None, look_s: float = SAMPLE_S
+    ) -> NDArray[np.void]:
         """Let the intention flow; every tick since the arming or the last call, (n,) records.
+
+        Args:
+            seconds: how long.
+            look: what else to look at.
+            look_s: how often [s].
 
         Raises:
             HostError: a tick was overwritten before it was read.
         """
-        end, found = time.monotonic() + seconds, []
-        while time.monotonic() < end:
-            self._push()
-            time.sleep(SAMPLE_S)
-            found += self._new_ticks()
+        end, found, push_s = time.monotonic() + seconds, [], 0.0
+        while (now_s := time.monotonic()) < end:
+            if now_s >= push_s:
+                self._push()
+                push_s = now_s + SAMPLE_S
+                found += self._new_ticks()
+            if look:
+                look()
+            time.sleep(look_s)
         return np.array(found, RECORD)
 
     def _new_ticks(self) -> list[NDArray[np.void]]:

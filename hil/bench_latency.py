@@ -1,0 +1,199 @@
+"""``myoloop bench latency``: from a sample's push in one process to the command's bytes leaving."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Annotated, Any, Final
+
+import msgspec
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from controller.cell import CellReader
+from controller.errors import HostError
+from controller.follower import STATUS
+from controller.session import FollowerSettings, RealTimeSettings
+from controller.skills.passthrough import muscles
+from hil import cyclictest
+from hil.distribution import summary
+from hil.machine import machine
+from hil.rig import Rig
+
+SESSION: Final = "configs/passthrough_muscles.yaml"
+EXCITATION: Final = 0.1
+PLANT: Final = "echo"
+PRIORITY: Final = 80
+SETTLE_S: Final = 2.0
+LOOK_S: Final = 0.0004  # a tick at 500 Hz lasts five times as long
+END_S: Final = 5.0
+ALLOWED_MS: Final = 5.0
+WAYS: Final = {"ZeroMQ": "zmq", "pty": "ability-hand", "LSL out": "lsl-out"}
+
+
+def latency(
+    rate: Annotated[float, typer.Option(min=200.0, max=1000.0, help="Of the loop [Hz].")] = 500,
+    seconds: Annotated[float, typer.Option(min=2.0, help="How long.")] = 30,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
+) -> None:
+    """Measure the way from a sample to the command: LSL in, the loop, ZeroMQ, a pty, LSL out.
+
+    The skill passes excitations through, so that each sample is a command of its own, behind
+    the same supervisor. A sample waits up to a period for its tick. Beside it, an inlet of its
+    own shows LSL's share, and cyclictest how late this machine wakes anybody up.
+    """
+    figures = measure(rate, seconds)
+    if json:
+        print(msgspec.json.format(msgspec.json.encode(figures), indent=2).decode())
+    else:
+        _print(figures)
+
+
+class Watch:
+    """When each follower's command of each tick left.
+
+    Attributes:
+        left_ns: for each follower, CLOCK_MONOTONIC by tick.
+    """
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._cells: dict[str, CellReader] = {}
+        self.left_ns: dict[str, dict[int, int]] = {name: {} for name in WAYS.values()}
+
+    def look(self) -> None:
+        """Take over what is new."""
+        for name, left in self.left_ns.items():
+            record = self._read(name)
+            if record is not None and record["left_ns"] > 0:
+                left.setdefault(int(record["tick"]), int(record["left_ns"]))
+
+    def _read(self, name: str) -> NDArray[np.void] | None:
+        if name not in self._cells:
+            with suppress(HostError):  # not there yet
+                self._cells[name] = CellReader(self._rig.cell(name), STATUS)
+        return self._cells[name].read() if name in self._cells else None
+
+
+def measure(rate_hz: float, seconds: float) -> dict[str, Any]:
+    """Run the daemon with all three ways out at once; see ``latency``."""
+    cpu = max(os.sched_getaffinity(0))
+    realtime = RealTimeSettings(priority=PRIORITY, cpu=cpu, lock_memory=True, wake_within_us=0)
+    values = (EXCITATION,) * len(muscles.CHANNELS)
+    with Rig(SESSION, muscles.CHANNELS, values) as rig:
+        rig.work(rate_hz, PLANT, _followers(rig), realtime)
+        with _bare_inlet(rig.lsl_session) as ages_ms:
+            rig.watch(SETTLE_S)
+            watch = Watch(rig)
+            ticks = rig.watch(seconds, watch.look, LOOK_S)
+        rig.end()
+    priority = 0 if rig.report["realtime_refused"] else PRIORITY
+    woken = (
+        np.zeros(0)
+        if cyclictest.missing()
+        else cyclictest.lateness_us(rate_hz, seconds, cpu, priority)
+    )
+    return figures_of(ticks, watch.left_ns, ages_ms, woken) | {
+        "rate_hz": rate_hz,
+        "seconds": seconds,
+        "missed_deadlines": int(ticks["missed"][-1] - ticks["missed"][0]),
+        "refused": rig.report["realtime_refused"],
+        "cyclictest_missing": cyclictest.missing(),
+        "machine": machine(),
+    }
+
+
+def _followers(rig: Rig) -> list[FollowerSettings]:
+    options: dict[str, dict[str, Any]] = {
+        "zmq": {"bind": "tcp://127.0.0.1:*"},
+        "ability-hand": {"port": "emulator", "report_session": rig.lsl_session},
+        "lsl-out": {"session": rig.lsl_session},
+    }
+    return [FollowerSettings(use=name, options=options[name]) for name in WAYS.values()]
+
+
+@contextmanager
+def _bare_inlet(session: str) -> Iterator[list[float]]:
+    """Yields a list that holds the ages of the samples [ms] afterwards."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hil.bare_inlet", session, session], stdout=subprocess.PIPE
+    )
+    ages_ms: list[float] = []
+    try:
+        yield ages_ms
+        process.terminate()
+        said, _ = process.communicate(timeout=END_S)
+        if process.returncode:
+            raise HostError(f"the bare inlet ended with code {process.returncode}")
+        ages_ms += msgspec.json.decode(said, type=list[float])
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def figures_of(
+    ticks: NDArray[np.void],
+    left_ns: dict[str, dict[int, int]],
+    ages_ms: list[float],
+    woken_us: NDArray[np.float64],
+) -> dict[str, Any]:
+    """Join ticks and what left.
+
+    Args:
+        ticks: (n,) board records; only those with a new sample count.
+        left_ns: by follower and tick.
+        ages_ms: of samples at the bare inlet.
+        woken_us: how late cyclictest woke up.
+    """
+    fresh = ticks[ticks["fresh"] > 0]
+    made_ns = fresh["time_ns"] - np.rint(fresh["age_s"] * 1e9).astype(np.int64)
+    ways = {}
+    for way, name in WAYS.items():
+        left = left_ns[name]
+        times = [
+            (left[int(number)] - int(made)) / 1e6
+            for number, made in zip(fresh["number"], made_ns, strict=True)
+            if int(number) in left
+        ]
+        ways[way] = {"samples": len(times), **summary(times)}
+    host = summary(woken_us / 1e3)
+    allowed = ALLOWED_MS + (host["p99"] or 0.0)
+    return {
+        "push_to_left_ms": ways,
+        "push_to_tick_ms": summary(fresh["age_s"] * 1e3),
+        "push_to_published_ms": summary(fresh["age_s"] * 1e3 + fresh["left_ns"] / 1e6),
+        "bare_inlet_ms": summary(ages_ms),
+        "host_wake_ms": host,
+        "allowed_p99_ms": round(allowed, 3),
+        "within": {
+            way: found["p99"] is not None and found["p99"] <= allowed for way, found in ways.items()
+        },
+    }
+
+
+def _print(figures: dict[str, Any]) -> None:
+    console = Console()
+    title = f"{figures['rate_hz']:g} Hz, from a sample's push [ms]"
+    table = Table("", "p50", "p99", "p99.9", "max", title=title)
+    rows = {
+        "to a bare inlet": figures["bare_inlet_ms"],
+        "to its tick": figures["push_to_tick_ms"],
+        "to the board": figures["push_to_published_ms"],
+        **{f"to {way}": found for way, found in figures["push_to_left_ms"].items()},
+        "cyclictest's lateness": figures["host_wake_ms"],
+    }
+    for name, one in rows.items():
+        values = (one[key] for key in ("p50", "p99", "p999", "max"))
+        table.add_row(name, *("-" if value is None else f"{value:.2f}" for value in values))
+    console.print(table)
+    for line in (figures["cyclictest_missing"], *figures["refused"]):
+        if line:
+            console.print(line, markup=False, highlight=False)
+    print(
+        f"allowed p99: 5 ms and the host's own p99, {figures['allowed_p99_ms']} ms; "
+        f"{figures['missed_deadlines']} deadlines missed"
+    )
