@@ -4,7 +4,6 @@ Three processes, as in a laboratory: a source, ``myoloop run`` and the one that 
 """
 
 import ctypes
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from rich.console import RenderableType
 
 from bridges.operator import HINT, Keys, Operator
+from bridges.view.command import free_port, has_display
 from controller import data, rundir
 from controller.board import BoardReader
 from controller.daemon import check_writable
@@ -42,7 +43,7 @@ def demo(
         float | None, typer.Option(min=1.0, help="End after this time (default: one story, 23 s).")
     ] = None,
     headless: Annotated[
-        bool, typer.Option("--headless", help="Open no window; the terminal is enough.")
+        bool, typer.Option("--headless", help="Open no page; the terminal is enough.")
     ] = False,
     report: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
     record: Annotated[Path | None, typer.Option(help="Record every tick: a new FILE.mcap.")] = None,
@@ -117,10 +118,11 @@ class Stage:
             plain["followers"].append({"use": "lsl-out", "options": {"session": self._lsl}})
         self._session_file.write_text(yaml.safe_dump(plain), encoding="utf-8")
 
-    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def _start(self, *arguments: str, silent: bool = False) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if silent else None,
             start_new_session=True,  # Ctrl-C reaches the demo, which ends the others in order
             preexec_fn=_end_with_parent,  # safe: this process has no threads
         )
@@ -150,8 +152,8 @@ class Stage:
             *(("--record", str(self._record)) if self._record else ()),
         )
         reader = self._wait_for_board(daemon)
-        if window and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-            self._start("bridges.window", str(self._board))
+        hints = [HINT, self._open_view()] if window else [HINT]
+        hint = "\n".join(filter(None, hints))
         keeper = Keeper(reader) if keep else None
 
         def let_go() -> None:
@@ -166,12 +168,24 @@ class Stage:
                 return source.poll() is not None or daemon.poll() is not None
 
             with suppress(KeyboardInterrupt):  # the way to end the demo
-                hint = HINT if keys.live else ""
+                hint = hint if keys.live else ""
                 show(reader, self._board.parent, over, hint=hint, beside=self.beside)
         self.end()
         if keeper:
             keeper.collect()
         return keeper.records if keeper else []
+
+    def _open_view(self) -> str:
+        """Show the hand where somebody may look: on the page, else in a window; a hint."""
+        display = has_display()
+        if find_spec("viser") and (display or sys.stdout.isatty()):
+            port = free_port()
+            arguments = ("view", "--session", self._name, "--port", str(port))
+            self._start("controller.cli", *arguments, silent=True)
+            return f"the hand, its signals and buttons: http://127.0.0.1:{port}"
+        if display:
+            self._start("bridges.window", str(self._board))
+        return ""
 
     def _wait_for_board(self, daemon: subprocess.Popen[bytes]) -> BoardReader:
         """The daemon's board, once it ticks."""

@@ -1,0 +1,139 @@
+"""The page itself: what stands where, and how often it is drawn."""
+
+import functools
+import io
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import Any, Final
+
+import viser
+import websockets.asyncio.server as websocket_server
+
+from bridges.view import words
+from bridges.view.buttons import Buttons
+from bridges.view.hand import Hand, camera
+from bridges.view.plots import Plots
+from bridges.view.watch import Watch
+from controller.errors import HostError
+
+HOST: Final = "127.0.0.1"  # the page has buttons: other machines come through ssh -L
+ORIGINS: Final = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?")
+HAND_S: Final = 0.05
+WORDS_S: Final = 0.2
+PLOTS_PX: Final = 390
+BRAND: Final = (47, 128, 237)
+
+
+class Page:
+    """One session in as many browsers as like.
+
+    Args:
+        watch: of the session.
+        port: to listen on; 0 takes a free one.
+        key: CURVE secret key file, for a control port with keys.
+
+    Raises:
+        HostError: the port is taken.
+    """
+
+    def __init__(self, watch: Watch, port: int, key: str = "") -> None:
+        self._watch = watch
+        self._dark: dict[int, bool] = {}
+        self._server = _serve(port)
+        self._words_due_s = 0.0
+        gui = self._server.gui
+        gui.configure_theme(show_logo=False, show_share_button=False, brand_color=BRAND)
+        gui.set_panel_label("myoloop")
+        self._state = gui.add_html("")
+        Buttons(gui, lambda: watch.name, key)
+        self._ledger = gui.add_html("")
+        gui.add_button("Dark / light", color="gray", icon=viser.Icon.SUN_MOON).on_click(self._turn)
+        panel = gui.add_panel()
+        with panel.add_tab("Signals", viser.Icon.CHART_LINE):
+            self._plots = Plots(gui)
+            self._muscles = gui.add_html("")
+        gui.main_panel.dock_right()
+        panel.dock_left()
+        panel.set_width(PLOTS_PX)
+        self._stand()
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://{HOST}:{self._server.get_port()}"
+
+    def _stand(self) -> None:
+        """Put hand and camera where they belong."""
+        server = self._server
+        eye, centre = camera()
+        server.initial_camera.position, server.initial_camera.look_at = eye, centre
+        server.initial_camera.near, server.initial_camera.far = 0.01, 10.0
+        server.scene.configure_default_lights(cast_shadow=False)
+        self._hand = Hand(server.scene)
+
+    def _turn(self, event: Any) -> None:
+        """Dark or light, for this browser alone."""
+        client = event.client
+        dark = self._dark[client.client_id] = not self._dark.get(client.client_id, False)
+        client.gui.configure_theme(
+            dark_mode=dark, show_logo=False, show_share_button=False, brand_color=BRAND
+        )
+
+    def show(self, now_ns: int) -> None:
+        """Draw what is new, if anybody looks.
+
+        Args:
+            now_ns: CLOCK_MONOTONIC.
+        """
+        watch = self._watch
+        watch.look(now_ns)
+        if not self._server.get_clients():
+            return
+        with self._server.atomic():
+            if watch.newest is not None:
+                self._hand.show(watch.newest)
+            if now_ns / 1e9 >= self._words_due_s:
+                self._words_due_s = now_ns / 1e9 + WORDS_S
+                self._state.content = words.state(watch, watch.silent_s(now_ns))
+                self._ledger.content = words.ledger(watch)
+                self._muscles.content = words.muscles(watch.newest)
+                self._plots.show(watch.signals())
+
+    def run(self) -> None:
+        """Until the process is told to end."""
+        while True:
+            began_s = time.monotonic()
+            self.show(time.monotonic_ns())
+            time.sleep(max(HAND_S / 2, HAND_S - (time.monotonic() - began_s)))
+
+    def close(self) -> None:
+        """Hang up."""
+        self._server.stop()
+
+
+def _serve(port: int) -> viser.ViserServer:
+    with socket.socket() as probe:  # viser would quietly take another port
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise HostError(f"port {port}: {error.strerror}; choose one with --port") from None
+    with _from_here_only(), redirect_stdout(io.StringIO()):  # it prints a box
+        return viser.ViserServer(HOST, port, label="myoloop", verbose=False)
+
+
+@contextmanager
+def _from_here_only() -> Iterator[None]:
+    """Have the server refuse sockets that pages of other sites open: there are buttons behind it.
+
+    viser has no setting for it; what it calls has (websockets' ``origins``).
+    """
+    serve = websocket_server.serve
+    websocket_server.serve = functools.partial(serve, origins=[ORIGINS])  # type: ignore[misc, assignment]
+    try:
+        yield
+    finally:
+        websocket_server.serve = serve  # type: ignore[misc]
