@@ -1,6 +1,6 @@
 """The source ``lsl``: an intention stream of Lab Streaming Layer, see docs/intention.md."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -27,6 +27,8 @@ class LslOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_onl
     """Content type of the stream."""
     rate_hz: Annotated[float, Meta(gt=0.0, le=10_000.0)] = RATE_HZ
     """Nominal rate that the stream announces."""
+    format: Literal["float32", "double64"] = "float32"
+    """Of the samples."""
     wait_s: Annotated[float, Meta(ge=0.5, le=120.0)] = 10.0
     """How long the start waits for the stream to appear."""
     session: Name = "default"
@@ -53,10 +55,11 @@ def create(options: dict[str, Any], channels: tuple[Channel, ...], origin: str) 
         session=chosen.session,
         labels=labels_of(channels),
         rate_hz=chosen.rate_hz,
+        format=chosen.format,
     )
     try:
         use_session(chosen.session)
         link = connect(wanted, chosen.wait_s)
     except StreamError as error:
         raise StreamError(f"{origin}: {error}") from None
-    return LslIntention(LinkKeeper(wanted, link), len(channels), chosen.rate_hz)
+    return LslIntention(LinkKeeper(wanted, link), len(channels), chosen.rate_hz, chosen.format)

@@ -1,14 +1,16 @@
 """The intention, read from Lab Streaming Layer; nothing on the loop's side can block."""
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bridges import lsl_api
 from bridges.lsl_link import LOST, Link, LinkKeeper
 from controller.messages import Intention
 
+FORMATS: Final = {lsl_api.FLOAT32: np.float32, "double64": np.float64}
 FUTURE_S: Final = 0.010  # more than any error of the clock correction on a local network
 
 
@@ -21,12 +23,20 @@ class LslIntention:
         keeper: holds the connection.
         channels: of the skill, without ``engage``.
         rate_hz: of the stream.
+        format: of its samples, a key of FORMATS.
     """
 
-    def __init__(self, keeper: LinkKeeper, channels: int, rate_hz: float) -> None:
+    def __init__(
+        self,
+        keeper: LinkKeeper,
+        channels: int,
+        rate_hz: float,
+        format: str = lsl_api.FLOAT32,
+    ) -> None:
         self._keeper = keeper
         # room for more than the second that liblsl buffers: one pull reaches the newest
-        self._rows = np.empty((2 * math.ceil(rate_hz) + 1, channels + 1), np.float32)
+        shape = (2 * math.ceil(rate_hz) + 1, channels + 1)
+        self._rows: NDArray[Any] = np.empty(shape, FORMATS[format])
         self._clock_offset_s = lsl_api.clock_offset_s()
         self._link_number = 0
         self._values = np.zeros(channels)

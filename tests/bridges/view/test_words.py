@@ -36,7 +36,8 @@ def publish(board: BoardWriter, first: int, last: int, **fields) -> None:
         for name, value in fields.items():
             board.record[name] = value
         board.publish(number)
-        board.settle(number, board.record["excitation"], 0, 2_000_000)
+        board.record["took_ns"] = 2_000_000
+        board.settle(number)
 
 
 def look(watch: Watch) -> str:
