@@ -27,7 +27,7 @@ from controller.policy import OnnxPolicy, check_fit, load
 from controller.ports import Plant, PlantInfo, Posable, Posing, Rejecting, Skill
 from controller.processor import processor
 from controller.publisher import Publisher
-from controller.realtime import other_threads, scheduled
+from controller.realtime import other_threads, raised, scheduled
 from controller.report import Ledger, write_json
 from controller.rundir import RunFolder
 from controller.session import FollowerSettings, Session, load_session
@@ -159,18 +159,18 @@ class Daemon:
             about=self._about(origin),
         )
         self.followers: list[Follower] = []
-        self._start_follower(
-            CONTROL, CONTROL, msgspec.to_builtins(session.control), True, f"{origin}: control", undo
+        self.refused: list[str] = []
+        control = FollowerSettings(
+            use=CONTROL, required=True, options=msgspec.to_builtins(session.control)
         )
+        self._start_follower(control, f"{origin}: control", undo)
         for one in session.followers:
-            where = f"{origin}: followers.{one.name or one.use}"
-            self._start_follower(
-                one.use, one.name or one.use, one.options, one.required, where, undo
-            )
+            self._start_follower(one, f"{origin}: followers.{one.name or one.use}", undo)
         source_factory = registry.find("sources", session.source.use, f"{origin}: source.use")
-        self.source = source_factory(
-            session.source.options, self._skill.CHANNELS, f"{origin}: source.options"
-        )
+        with raised(max(0, session.realtime.priority - 1), "realtime.priority"):
+            self.source = source_factory(
+                session.source.options, self._skill.CHANNELS, f"{origin}: source.options"
+            )
         undo.callback(self.source.close)
         self._orders = OrderReader(self._folder.orders)
         supervisor = Supervisor(self._limits, self._skill.CHANNELS, 1.0 / rate_hz)
@@ -187,11 +187,11 @@ class Daemon:
             clock=time.monotonic_ns,
         )
 
-    def _start_follower(
-        self, use: str, name: str, options: Any, required: bool, origin: str, undo: ExitStack
-    ) -> None:
-        factory = registry.find("followers", use, origin)
-        follower: Follower = factory(name, options, required, self.context, origin)
+    def _start_follower(self, one: FollowerSettings, origin: str, undo: ExitStack) -> None:
+        name, factory = one.name or one.use, registry.find("followers", one.use, origin)
+        with raised(one.priority, f"followers.{name}.priority") as refused:
+            follower: Follower = factory(name, one.options, one.required, self.context, origin)
+        self.refused += refused
         undo.callback(follower.close)
         self.followers.append(follower)
         for loss in follower.info.loses:
@@ -205,6 +205,7 @@ class Daemon:
         fault = ""
         grid = Grid(self.session.rate_hz)
         with scheduled(self.session.realtime) as refused, _signals() as signals:
+            refused += self.refused
             for line in refused:
                 print(f"myoloop: {line}", file=sys.stderr)
             began = time.monotonic_ns()

@@ -42,6 +42,21 @@ def scheduled(settings: RealTimeSettings) -> Iterator[list[str]]:
         yield refused
 
 
+@contextmanager
+def raised(priority: int, setting: str) -> Iterator[list[str]]:
+    """Give every thread and process that the body starts this SCHED_FIFO priority.
+
+    Args:
+        priority: 0 leaves them alone.
+        setting: who asked for it, for the refusal.
+
+    Yields:
+        A line for a refusal.
+    """
+    with ExitStack() as undo:
+        yield _raise_priority(priority, undo, setting)
+
+
 def other_threads() -> list[str]:
     """Names of the Python threads beside the one that asks; each could hold the GIL."""
     own = threading.current_thread()
@@ -72,7 +87,9 @@ def _pin(cpu: int | None, undo: ExitStack) -> list[str]:
     return []
 
 
-def _raise_priority(priority: int, undo: ExitStack) -> list[str]:
+def _raise_priority(
+    priority: int, undo: ExitStack, setting: str = "realtime.priority"
+) -> list[str]:
     if priority == 0:
         return []
     before = os.sched_getscheduler(0), os.sched_getparam(0)
@@ -80,7 +97,7 @@ def _raise_priority(priority: int, undo: ExitStack) -> list[str]:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
     except OSError as error:
         why = error.strerror
-        return [f"realtime.priority: SCHED_FIFO {priority} refused ({why}); {MENDS}"]
+        return [f"{setting}: SCHED_FIFO {priority} refused ({why}); {MENDS}"]
     undo.callback(os.sched_setscheduler, 0, *before)
     return []
 

@@ -17,7 +17,7 @@ class RealTimeSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, 
     """What is asked of the system; a refusal is reported, ``required`` does not start with one."""
 
     priority: Annotated[int, Meta(ge=0, le=99)] = 0
-    """SCHED_FIFO priority; 0 leaves the scheduler alone."""
+    """SCHED_FIFO priority; 0 leaves the scheduler alone. The source's threads come one below."""
     cpu: Annotated[int, Meta(ge=0)] | None = None
     """The processor to pin the loop to."""
     lock_memory: bool = False
@@ -45,6 +45,8 @@ class FollowerSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, 
     """Its own name when one kind is used twice; else that of the kind."""
     required: bool = False
     """The hand works only while it answers; when it falls silent, that is a fault."""
+    priority: Annotated[int, Meta(ge=0, le=99)] = 0
+    """SCHED_FIFO priority of its process; below the loop's. 0 leaves the scheduler alone."""
     options: dict[str, Any] = {}
 
 

@@ -17,6 +17,7 @@ from rich.table import Table
 from controller.cell import CellReader
 from controller.errors import HostError
 from controller.follower import STATUS
+from controller.realtime import raised
 from controller.session import FollowerSettings, RealTimeSettings
 from controller.skills.passthrough import muscles
 from hil import cyclictest
@@ -28,6 +29,7 @@ SESSION: Final = "configs/passthrough_muscles.yaml"
 EXCITATION: Final = 0.1
 PLANT: Final = "echo"
 PRIORITY: Final = 80
+AROUND: Final = 60  # of the sender, the bare inlet and each follower
 SETTLE_S: Final = 2.0
 LOOK_S: Final = 0.0004  # a tick at 500 Hz lasts five times as long
 END_S: Final = 5.0
@@ -84,9 +86,11 @@ def measure(rate_hz: float, seconds: float) -> dict[str, Any]:
     cpu = max(os.sched_getaffinity(0))
     realtime = RealTimeSettings(priority=PRIORITY, cpu=cpu, lock_memory=True, wake_within_us=0)
     values = (EXCITATION,) * len(muscles.CHANNELS)
-    with Rig(SESSION, muscles.CHANNELS, values) as rig:
+    with raised(AROUND, "bench"):  # and so are the threads of its outlet
+        rig = Rig(SESSION, muscles.CHANNELS, values)
+    with rig:
         rig.work(rate_hz, PLANT, _followers(rig), realtime)
-        with _bare_inlet(rig.lsl_session) as ages_ms:
+        with raised(AROUND, "bench"), _bare_inlet(rig.lsl_session) as ages_ms:
             rig.watch(SETTLE_S)
             watch = Watch(rig)
             ticks = rig.watch(seconds, watch.look, LOOK_S)
@@ -113,7 +117,9 @@ def _followers(rig: Rig) -> list[FollowerSettings]:
         "ability-hand": {"port": "emulator", "report_session": rig.lsl_session},
         "lsl-out": {"session": rig.lsl_session},
     }
-    return [FollowerSettings(use=name, options=options[name]) for name in WAYS.values()]
+    return [
+        FollowerSettings(use=name, priority=AROUND, options=options[name]) for name in WAYS.values()
+    ]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 
 from controller import realtime
 from controller.errors import HostError
-from controller.realtime import other_threads, scheduled
+from controller.realtime import other_threads, raised, scheduled
 from controller.session import RealTimeSettings
 
 CPU = min(os.sched_getaffinity(0))
@@ -200,3 +200,20 @@ def test_other_threads_are_named():
     finally:
         stop.set()
         thread.join()
+
+
+def test_what_starts_meanwhile_is_raised_as_well(allowed):
+    with raised(7, "followers.hand.priority") as refused:
+        assert refused == [] and allowed == [os.SCHED_FIFO, 7]
+    assert allowed == [os.SCHED_OTHER, 0]
+
+
+def test_whose_priority_was_refused_is_told(forbidden):
+    with raised(7, "followers.hand.priority") as refused:
+        (line,) = refused
+    assert line.startswith("followers.hand.priority: SCHED_FIFO 7 refused (Operation not")
+
+
+def test_no_priority_is_asked_for_by_default(forbidden):
+    with raised(0, "followers.hand.priority") as refused:
+        assert refused == []
