@@ -14,9 +14,11 @@ from bridges.myohand import Layout
 
 Record = NDArray[np.void]
 BONES: Final = 0  # geom group of the bones' meshes
-BONE_RGB: Final = (233, 225, 208)
+BONE_RGB: Final = (205, 190, 163)
 SKIN_RGB: Final = (232, 189, 163)
-SKIN_OPACITY: Final = 0.16
+SKIN_OPACITY: Final = 0.14
+GAMMA: Final = 2.2  # the browser takes a line's colours for linear light
+FOV_RAD: Final = 0.9
 MUSCLE_M: Final = 0.0018
 REST: Final = "#b98f80"  # seen on a dark and on a light ground
 TARGET_OPACITY: Final = 0.28
@@ -144,7 +146,8 @@ def muscle_rgb(activation: float) -> NDArray[np.uint8]:
         np.array(palette.rgb(REST)),
         np.array(palette.rgb(palette.MUSCLE_FULL)),
     )
-    rgb: NDArray[np.uint8] = np.round(255 * (rest + share * (full - rest))).astype(np.uint8)
+    shown = rest + share * (full - rest)
+    rgb: NDArray[np.uint8] = np.round(255 * shown**GAMMA).astype(np.uint8)
     return rgb
 
 

@@ -14,7 +14,7 @@ import websockets.asyncio.server as websocket_server
 
 from bridges.view import words
 from bridges.view.buttons import Buttons
-from bridges.view.hand import Hand, camera
+from bridges.view.hand import FOV_RAD, Hand, camera
 from bridges.view.plots import Plots
 from bridges.view.watch import Watch
 from controller.errors import HostError
@@ -70,8 +70,10 @@ class Page:
         server = self._server
         eye, centre = camera()
         server.initial_camera.position, server.initial_camera.look_at = eye, centre
+        server.initial_camera.fov = FOV_RAD
         server.initial_camera.near, server.initial_camera.far = 0.01, 10.0
         server.scene.configure_default_lights(cast_shadow=False)
+        server.scene.configure_environment_map(None)
         self._hand = Hand(server.scene)
 
     def _turn(self, event: Any) -> None:

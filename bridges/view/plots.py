@@ -14,7 +14,7 @@ from controller.supervisor.judge import ENGAGED
 
 Signals = dict[str, NDArray[np.float64]]
 HEIGHT: Final = 120  # pixels
-MOST_MM: Final = 40.0  # of an error: further off is off
+MOST_MM: Final = 46.0  # of an error: further off is off
 FAINT: Final = "#8b95a1"
 LIMIT_MM: Final = SOLVED_DISTANCE_M * 1e3
 
@@ -27,14 +27,14 @@ class Plots:
             _plot(
                 gui,
                 "intention",
-                (-1.1, 1.1),
+                (-1.3, 1.3),
                 ("rotation", "engaged"),
                 (palette.DRIVE, palette.GOOD),
             ),
             _plot(
                 gui,
                 f"balls off target [mm], {LIMIT_MM:.0f} allowed",
-                (0.0, MOST_MM + 2.0),
+                (0.0, MOST_MM),
                 ("ball 1", "ball 2", "allowed"),
                 (*palette.BALLS, FAINT),
             ),
