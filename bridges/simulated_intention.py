@@ -7,6 +7,7 @@ beginning, and it only says what is wanted: how fast a change of rotation is fol
 skill's affair.
 """
 
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from typing import Annotated, Final
 import numpy as np
 import typer
 
+from bridges.lsl_api import MarkerOutlet
 from bridges.lsl_match import RATE_HZ
 from bridges.lsl_outlet import IntentionOutlet
 from controller.clock import NS, Grid
@@ -127,14 +129,17 @@ def main(
     """Play the story as an intention stream of the skill 'baoding', once somebody reads it."""
     signals = Signals()
     outlet = IntentionOutlet(CHANNELS, source_id, session)
+    stages = MarkerOutlet(f"{source_id}-story", f"{source_id}-story")
     while not signals.stop and not outlet.wait_for_reader(STOP_CHECK_S):
         pass
     noise = None if seed is None else np.random.default_rng(seed)
     shown = None
     for scene in scenes(STORY if loop else (*STORY, REST), speed, loop, signals):
-        if verbose and scene is not shown:
-            print(scene.name, flush=True)
+        if scene is not shown:
             shown = scene
+            stages.push(json.dumps({"schema": 1, "event": "stage", "stage": scene.name}))
+            if verbose:
+                print(scene.name, flush=True)
         if not scene.silent:
             tremor = float(noise.normal(0.0, TREMOR)) if noise else 0.0
             outlet.push((scene.rotation + tremor,), scene.engage * signals.engaged)

@@ -1,5 +1,6 @@
 """The hand in 3-D, for a browser: bones, skin, muscles coloured by activation, balls, targets."""
 
+import logging
 from typing import Any, Final
 
 import mujoco
@@ -29,6 +30,8 @@ class Hand:
     """Draws a tick; what does not change is sent once."""
 
     def __init__(self, scene: viser.SceneApi) -> None:
+        # A user's handler keeps MuJoCo from writing MUJOCO_LOG.TXT into the folder.
+        mujoco.set_mju_user_warning(logging.getLogger("mujoco").warning)
         self._stage = stage.Stage()
         model = self._stage.model
         layout = Layout(model)

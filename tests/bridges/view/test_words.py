@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from bridges.view import watch as watching
 from bridges.view import words
 from bridges.view.watch import SHOWN_S, Watch
 from controller import rundir
@@ -16,6 +17,12 @@ from controller.rundir import RunFolder
 from controller.supervisor.states import Missing, Reason, State
 
 RATE_HZ = 40.0
+
+
+@pytest.fixture(autouse=True)
+def at_every_look(monkeypatch):
+    """A session is looked for at every look, however soon."""
+    monkeypatch.setattr(watching, "FIND_S", 0.0)
 
 
 @pytest.fixture
