@@ -23,6 +23,11 @@ def missing() -> list[str]:
     return [package for package, there in needs if not there]
 
 
+def missing_for_tests() -> list[str]:
+    """Names of the packages that only tests need: the page is looked at in a real browser."""
+    return [] if shutil.which("chromium") else ["chromium"]
+
+
 def apt_line(packages: list[str]) -> str:
     """The one command that installs them."""
     return "sudo apt-get install -y --no-install-recommends " + " ".join(packages)
@@ -46,7 +51,7 @@ def _has_driver() -> bool:
 if __name__ == "__main__":
     packages = missing()
     if "--names" in sys.argv:
-        print(" ".join(packages))
+        print(" ".join(packages + missing_for_tests()))
     elif packages:
         print(apt_line(packages))
     else:
