@@ -44,7 +44,7 @@ class Follow:
         self.board = BoardReader(Path(job.context.board))
         self.dropped = 0
         self.asked_to_end = False
-        self._next = self.board.newest + 1
+        self._next = 0  # the board began with this run: a slow start loses nothing
         self._status = CellWriter(Path(job.status), STATUS)
         self._poll = select.poll()
         self._poll.register(job.wake_fd, select.POLLIN)
@@ -83,7 +83,9 @@ class Follow:
         return self.board.read(self.board.newest)
 
     def ticks(self, settled: bool = True) -> Iterator[NDArray[np.void]]:
-        """Every tick since the last call, in order; what was overwritten is counted.
+        """Every tick since the last call, the first time since the loop's start, in order.
+
+        What was overwritten is counted in ``dropped``.
 
         Args:
             settled: only ticks that are over.

@@ -12,8 +12,11 @@ import zmq
 
 from bridges.control.client import Client
 from bridges.devices.passthrough_motors import motors
+from bridges.recording.reader import read
+from bridges.replay import comparable, run_again
 from bridges.zeromq.messages import IntentionMessage, encode
 from controller.errors import MyoloopError
+from controller.skills.passthrough import PassOn
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 40.0
@@ -65,6 +68,8 @@ def test_a_decoder_closes_and_opens_the_hand(make_device, start, tmp_path, lsl_s
     plain = yaml.safe_load((ROOT / "configs/passthrough_motors.yaml").read_text()) | {"name": name}
     plain["source"]["options"]["bind"] = f"ipc://{tmp_path}/intention"
     plain["followers"][0]["options"] = {"port": str(device.link), "report_session": lsl_session}
+    recording = tmp_path / "run.mcap"
+    plain["followers"].append({"use": "recorder", "options": {"file": str(recording)}})
     (tmp_path / "session.yaml").write_text(yaml.safe_dump(plain))
     daemon = start("-m", "controller.cli", "run", str(tmp_path / "session.yaml"))
 
@@ -85,3 +90,7 @@ def test_a_decoder_closes_and_opens_the_hand(make_device, start, tmp_path, lsl_s
     assert "exits 1 timeouts 0" in device.wait(lambda words: words.startswith("idle"))  # silence
     daemon.terminate()
     daemon.wait(PATIENCE_S)
+    tape = read(recording)
+    ticks, _ = comparable(tape.ticks)
+    found = run_again(ticks, tape.about, PassOn(motors.NAME, 100.0), motors)
+    assert found.ticks == len(tape.ticks) and not found.differing
