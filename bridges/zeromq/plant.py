@@ -35,7 +35,7 @@ from controller.settings import convert
 NS: Final = 1e9
 TTL_MS: Final = 100.0  # the longest that the supervisor grants a command
 REMEMBERED: Final = 1024  # commands whose time of sending is known
-GONE_S: Final = 0.5  # a peer that was silent for so long may be replaced by another
+GONE_S: Final = 0.5  # a peer that was silent for so long may be replaced, or begin anew
 LOOK_S: Final = 0.02
 LATE_S: Final = 0.05  # an answer this old is worth a word
 LATE_TICKS: Final = 2.5
@@ -236,6 +236,8 @@ class ZmqPlant:
             check_names(found, wanted)
         if message.peer != self._peer:
             self._adopt(message.peer, now_ns)
+        if now_ns - self._heard_ns > GONE_S * NS:
+            self._sequence = Sequence()  # one wild number must not lock a peer out for good
         self._sequence.check(message)
         if not self._seq - REMEMBERED < message.reply_to <= self._seq:
             raise Rejected("reply", f"to command {message.reply_to}, the newest is {self._seq}")

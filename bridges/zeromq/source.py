@@ -17,7 +17,7 @@ from controller.messages import Intention
 from controller.settings import convert
 from controller.skills.skill import Channel
 
-GONE_S: Final = 0.5  # a decoder that was silent for so long may be replaced by another
+GONE_S: Final = 0.5  # a decoder that was silent for so long may be replaced, or begin anew
 SILENT_S: Final = 0.3  # worth a word; the supervisor relaxes the hand no later
 LOOK_S: Final = 0.02
 NS: Final = 1e9
@@ -142,6 +142,8 @@ class ZmqIntention:
             if self._message is not None and now_s - self._heard_s < GONE_S:
                 raise Rejected("session", "another decoder, while ours sends")
             self._session, self._sequence, self._lag = message.session, Sequence(), Lag()
+        elif now_s - self._heard_s > GONE_S:
+            self._sequence = Sequence()  # one wild number must not lock a decoder out for good
         self._sequence.check(message)
         return self._lag.of(message.t_mono_ns, round(now_s * NS)) / NS
 

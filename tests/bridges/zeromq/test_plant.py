@@ -186,6 +186,20 @@ def test_a_silent_peer_and_a_backlog_age(plant, peer, clock):
     assert plant.read().age_s < 0.03
 
 
+def test_a_wild_number_does_not_lock_the_peer_out_for_good(plant, peer, clock):
+    tick(plant, clock)
+    peer.changes = {"seq": 2**40}
+    tick(plant, clock)
+    peer.changes = {}
+    for _ in range(8):
+        late = tick(plant, clock)
+    assert late.age_s > 0.1 and plant.rejected["old"] >= 6
+    clock.sleep(GONE_S)
+    for _ in range(2):
+        tick(plant, clock)
+    assert plant.read().age_s < 0.03
+
+
 def test_a_reset_is_asked_for_until_it_is_confirmed(plant, peer, clock):
     peer.changes = {"reset": 0}
     plant.reset()

@@ -95,6 +95,13 @@ def test_a_decoder_that_started_again_is_heard_when_the_old_one_is_gone(source, 
     assert found.fresh and found.age_s == 0
 
 
+def test_a_wild_number_does_not_lock_the_decoder_out_for_good(source, line):
+    say(source, line, 2**40, 100.0, t_mono_ns=0)
+    assert not say(source, line, 2, 100.4).fresh
+    assert say(source, line, 3, 100.6).fresh
+    assert say(source, line, 4, 100.61).fresh
+
+
 def test_what_is_wrong_with_the_person_is_the_supervisors_to_judge(source, line):
     judge = Judge(Limits(), CHANNELS)
     assert judge.intention(say(source, line, 1, 100.0)) == Reason(0)
