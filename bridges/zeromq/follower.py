@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from bridges.control import curve
 from bridges.follower_process import FollowerProcess
-from bridges.zeromq.received import Socket
+from bridges.zeromq.exchange import Socket
 from controller.errors import HostError
 from controller.follower import FollowerContext, FollowerInfo
 from controller.settings import convert

@@ -15,6 +15,7 @@ import zmq
 from msgspec import Meta
 
 from bridges.control import curve
+from bridges.zeromq.exchange import Rejections, Sequence, Socket
 from bridges.zeromq.follower import Address, open_socket
 from bridges.zeromq.messages import (
     KINDS,
@@ -25,7 +26,6 @@ from bridges.zeromq.messages import (
     decode,
     encode,
 )
-from bridges.zeromq.received import Rejections, Sequence, Socket
 from controller.errors import ContractError, HostError, PlantError
 from controller.messages import Array, Excitation, Feedback
 from controller.names import JOINTS, MUSCLES

@@ -9,9 +9,9 @@ import zmq
 from msgspec import Meta
 
 from bridges.control import curve
+from bridges.zeromq.exchange import Lag, Rejections, Sequence, Socket
 from bridges.zeromq.follower import Address, open_socket
 from bridges.zeromq.messages import KINDS, IntentionMessage, Rejected, decode
-from bridges.zeromq.received import Lag, Rejections, Sequence, Socket
 from controller.errors import StreamError
 from controller.messages import Intention
 from controller.settings import convert

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Final
 
-import msgspec
 import numpy as np
 import typer
 import zmq
 
+from bridges.zeromq.exchange import Lag, Rejections, Sequence
 from bridges.zeromq.messages import (
     KINDS,
     Command,
@@ -24,7 +24,6 @@ from bridges.zeromq.messages import (
     encode,
 )
 from bridges.zeromq.plant import GONE_S, check_names
-from bridges.zeromq.received import Lag, Rejections, Sequence
 from controller import registry
 from controller.messages import Feedback
 from controller.names import JOINTS, MUSCLES
@@ -153,15 +152,7 @@ def _check_numbers(name: str, numbers: list[float], count: int) -> None:
 
 def hand_of(feedback: Feedback) -> Twin:
     """A plant's feedback, for a message."""
-    return Twin(
-        **{
-            field: getattr(feedback, field).tolist()
-            for field in msgspec.structs.asdict(_EMPTY)  # the fields have the same names
-        }
-    )
-
-
-_EMPTY: Final = Twin(time_s=0.0, joint_pos=[], joint_vel=[], activation=[])
+    return Twin(**{name: getattr(feedback, name).tolist() for name in Twin.__struct_fields__})
 
 
 def zmq_plant(

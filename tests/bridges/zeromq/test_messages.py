@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridges.zeromq.exchange import Lag, Sequence
 from bridges.zeromq.messages import (
     KINDS,
     MAX_BYTES,
@@ -14,7 +15,6 @@ from bridges.zeromq.messages import (
     decode,
     encode,
 )
-from bridges.zeromq.received import Lag, Sequence
 from controller.names import JOINTS, MUSCLES
 
 HAND = Twin(

@@ -10,9 +10,9 @@ import zmq.auth
 
 from bridges.control import curve
 from bridges.zeromq import plant as module
+from bridges.zeromq.exchange import Socket
 from bridges.zeromq.messages import Command, FeedbackMessage, Twin, decode, encode
 from bridges.zeromq.plant import GONE_S, Listening, ZmqPlant, create
-from bridges.zeromq.received import Socket
 from controller.daemon import check_objects, check_plant
 from controller.errors import ContractError, HostError, PlantError, SettingsError
 from controller.names import JOINTS, MUSCLES

@@ -1,4 +1,4 @@
-"""The receiving end of a latest-value stream, and how old its newest message is."""
+"""Sockets of a latest-value stream; how old a message is, and why one is not acted on."""
 
 import math
 from collections import Counter
