@@ -3,7 +3,7 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: setup demo demo-emg test train proof peers-lsl system
+.PHONY: setup demo demo-emg test train proof peers-emg peers-lsl system
 .NOTPARALLEL:
 
 setup: .venv/has-hand .venv/has-view .venv/has-emg .venv/has-dev
@@ -29,6 +29,14 @@ proof: .venv/has-hand .venv/has-train .venv/has-dev .venv/has-proof
 	.venv/bin/mutmut run --max-children 2 > /dev/null
 	.venv/bin/mutmut results | sed 's/^ *//' | sort | grep . \
 		| diff tests/controller/supervisor/equivalent_mutants.txt -
+
+# EMG that was really recorded; docs/emg.md has what is said of it.
+peers-emg: .venv/has-emg .venv-peers-emg/ready
+	.venv/bin/python tests/peers_emg/prove.py .venv-peers-emg/*.whl
+
+.venv-peers-emg/ready:
+	.venv/bin/pip download --quiet --no-deps -d .venv-peers-emg emgflow==1.1.2
+	@touch $@
 
 # Other people's readers of our LSL streams; docs/lsl_out.md has the figures.
 peers-lsl: .venv/has-hand .venv-peers-lsl/ready

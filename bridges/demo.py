@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -140,10 +140,14 @@ class Stage:
         """Further panels below those of the loop."""
         return ()
 
-    def play(self, keep: bool, window: bool) -> list[NDArray[np.void]]:
-        """Run to the end of the story; return the ticks if they are to be kept."""
+    def watch(self, reader: BoardReader, over: Callable[[], bool], hint: str) -> None:
+        """Show the loop until it is over."""
         from bridges.terminal import show
 
+        show(reader, self._board.parent, over, hint=hint, beside=self.beside)
+
+    def play(self, keep: bool, window: bool) -> list[NDArray[np.void]]:
+        """Run to the end of the story; return the ticks if they are to be kept."""
         source = self.start_sources()
         limit = ["--seconds", str(self._seconds)] if self._seconds else []
         daemon = self._start(
@@ -168,8 +172,7 @@ class Stage:
                 return source.poll() is not None or daemon.poll() is not None
 
             with suppress(KeyboardInterrupt):  # the way to end the demo
-                hint = hint if keys.live else ""
-                show(reader, self._board.parent, over, hint=hint, beside=self.beside)
+                self.watch(reader, over, hint if keys.live else "")
         self.end()
         if keeper:
             keeper.collect()

@@ -68,7 +68,7 @@ def guide(
     """
     cut = Settings(emg.electrodes, settings.band_hz, float(settings.mains_hz), settings.window_ms)
     windows = cut.windows()
-    intake = Intake(emg.electrodes, windows, cut.mains_hz)
+    intake = Intake(emg.electrodes, windows, cut.mains_hz, settings.emg.gap_ms * 1e-3)
     scale = np.array(microvolts(emg.electrodes))
     course = Guide(intake, scale, repetitions, record_s)
     grid, said = Grid(LOOK_HZ), ""

@@ -58,6 +58,7 @@ class Decoder:
         confidence: less is unsure.
         debounce_s: see Debounce.
         rule: the co-contraction that engages, or None when a pedal does.
+        gap_s: see Intake.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Decoder:
         confidence: float,
         debounce_s: float,
         rule: CoContraction | None = None,
+        gap_s: float = 0.02,
     ) -> None:
         self._windows = Windows(
             len(calibration.electrodes.labels),
@@ -75,7 +77,7 @@ class Decoder:
             calibration.band_hz,
             calibration.mains_hz,
         )
-        self.intake = Intake(calibration.electrodes, self._windows, calibration.mains_hz)
+        self.intake = Intake(calibration.electrodes, self._windows, calibration.mains_hz, gap_s)
         self._reader, self._confidence = Reader(calibration, model), confidence
         self._debounce = Debounce(debounce_s)
         self._caution = Caution(RELAX_AFTER_S)
@@ -85,8 +87,8 @@ class Decoder:
     def of(cls, calibration: Calibration, settings: EmgSettings) -> "Decoder":
         """As a settings file says."""
         rule = settings.engage if isinstance(settings.engage, CoContraction) else None
-        debounce_s = settings.debounce_ms * 1e-3
-        return cls(calibration, settings.model, settings.confidence, debounce_s, rule)
+        debounce_s, gap_s = settings.debounce_ms * 1e-3, settings.emg.gap_ms * 1e-3
+        return cls(calibration, settings.model, settings.confidence, debounce_s, rule, gap_s)
 
     @property
     def window(self) -> Array:

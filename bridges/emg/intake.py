@@ -14,7 +14,6 @@ from bridges.emg.calibration import Electrodes, microvolts
 from bridges.emg.windows import Windows
 from controller.messages import Array
 
-GAP_S: Final = 0.02  # between the stamps of two samples: more than the jitter of any driver
 GAP_SAMPLES: Final = 3.0  # at a low rate
 SILENT_S: Final = 0.1  # since anything arrived: the daemon holds at this age, too
 DROPPED: Final = 0.05  # share of a second's samples that may be missing
@@ -29,18 +28,21 @@ class Intake:
         electrodes: what the stream announces.
         windows: the chain behind it.
         mains_hz: 50 or 60.
+        gap_s: between the stamps of two samples: others were lost.
 
     Attributes:
         gaps: how many there were.
         bad: what each channel suffers from, "" for a good one, (channels,).
     """
 
-    def __init__(self, electrodes: Electrodes, windows: Windows, mains_hz: float) -> None:
+    def __init__(
+        self, electrodes: Electrodes, windows: Windows, mains_hz: float, gap_s: float = 0.02
+    ) -> None:
         self.gaps = 0
         self.bad = [""] * len(electrodes.labels)
         self._electrodes, self._windows, self._mains_hz = electrodes, windows, mains_hz
         self._scale = np.array(microvolts(electrodes))
-        self._gap_s = max(GAP_S, GAP_SAMPLES / electrodes.rate_hz)
+        self._gap_s = max(gap_s, GAP_SAMPLES / electrodes.rate_hz)
         self._raw = np.empty((0, len(electrodes.labels)))
         self._size = round(quality.WINDOW_S * electrodes.rate_hz)
         self._newest_s = -np.inf

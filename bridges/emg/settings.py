@@ -22,6 +22,8 @@ class EmgStream(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only
     """Name of the stream; its type is always EMG."""
     wait_s: Annotated[float, Meta(ge=0.5, le=120.0)] = 10.0
     """How long the start waits for it."""
+    gap_ms: Annotated[float, Meta(ge=1.0, le=200.0)] = 20.0
+    """A jump of the stamps that means lost samples; more for a driver that stamps by arrival."""
 
 
 class Pedal(
@@ -77,10 +79,10 @@ class EmgSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     mains_hz: Literal[50, 60] = 50
     band_hz: tuple[float, float] = (20.0, 450.0)
     """Of the band-pass; the upper edge gives way to a low sampling rate."""
-    window_ms: Annotated[float, Meta(ge=50.0, le=500.0)] = 150.0
+    window_ms: Annotated[float, Meta(ge=50.0, le=500.0)] = 100.0
     confidence: Annotated[float, Meta(ge=0.4, le=0.999)] = 0.8
     """Less is unsure: hold."""
-    debounce_ms: Annotated[float, Meta(ge=0.0, le=500.0)] = 40.0
+    debounce_ms: Annotated[float, Meta(ge=0.0, le=500.0)] = 20.0
     """A turn has to be seen for so long before it begins; rest counts at once."""
 
 

@@ -9,7 +9,7 @@ from bridges.emg.rehearsal import cut, rehearse
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
-    return cut(150.0)
+    return cut(100.0)
 
 
 @pytest.fixture(scope="session")

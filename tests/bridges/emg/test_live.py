@@ -1,6 +1,7 @@
 """``myoloop decode`` as people run it: a simulated subject, real LSL, what comes out."""
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -35,8 +36,17 @@ def config(tmp_path: Path, lsl_session: str, source_id: str, calibration):
     return write
 
 
-def test_a_simulated_subject_steers_and_its_silence_lets_go(
-    start, open_source, read_until, config, lsl_session, source_id, tmp_path
+def documented(source_id: str) -> str:
+    """The decoder of docs/emg.md, with this test's streams."""
+    text = (ROOT / "docs/emg.md").read_text(encoding="utf-8")
+    example = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    for name in ("emg", "pedal"):
+        example = example.replace(f'"myoloop-{name}-1"', f'"{source_id}-{name}"')
+    return example
+
+
+def test_a_simulated_subject_steers_two_decoders_and_its_silence_lets_go(
+    start, environment, open_source, read_until, config, lsl_session, source_id, tmp_path
 ):
     emg = {"source_id": f"{source_id}-emg", "wait_s": 20.0}
     report = tmp_path / "report.json"
@@ -47,8 +57,13 @@ def test_a_simulated_subject_steers_and_its_silence_lets_go(
         *("-m", "controller.cli", "emulate", "emg", "--loop", "--session", lsl_session),
         *("--source-id", f"{source_id}-emg", "--pedal", f"{source_id}-pedal"),
     )
+    lsl = tmp_path / "lsl_api.cfg"
+    lsl.write_text(f"[lab]\nSessionID = {lsl_session}\n[log]\nlevel = -3\n")
+    start("-c", documented(source_id), env={**environment, "LSLAPICFG": str(lsl)})
     source = open_source(wait_s=30.0)
+    example = open_source(wait_s=30.0, source_id="myoloop-intention-1")
     read_until(source, lambda i: i.engage == 1.0 and i.values[0] > 0.03)
+    read_until(example, lambda i: i.engage == 1.0 and i.values[0] == pytest.approx(0.1))
     os.kill(subject.pid, signal.SIGKILL)
     read_until(source, lambda i: i.fresh and i.values[0] == 0.0 and i.engage == 0.0)
     decoder.send_signal(signal.SIGTERM)
@@ -86,7 +101,7 @@ def test_a_stream_without_a_known_unit_is_refused(config, source_id, lsl_session
 def test_a_calibration_that_was_not_good_enough_or_cut_otherwise_is_refused(
     config, calibration, tmp_path
 ):
-    with pytest.raises(MyoloopError, match=r"window_ms 150.*now 200"):
+    with pytest.raises(MyoloopError, match=r"window_ms 100.*now 200"):
         run(config(window_ms=200), 1.0, None, None, quiet=True)
     bad = Verdict(confusion={}, accuracy={}, r2=0.1, good_enough=False, reasons=["ridge: R² 0.10"])
     save(msgspec.structs.replace(calibration, verdict=bad), tmp_path / "me.json")
