@@ -28,6 +28,7 @@ from controller.daemon import check_writable
 from controller.errors import MyoloopError
 
 LOOK_HZ: Final = 50.0
+START_UP_S: Final = 60.0  # of the simulated subject, on a busy machine
 END_S: Final = 5.0
 
 
@@ -42,10 +43,12 @@ def run(config: Path, repetitions: int, record_s: float, simulated: bool, fault:
     check_writable(path)
     known(fault)
     if simulated:
-        settings = msgspec.structs.replace(settings, session=f"myoloop-{uuid.uuid4()}")
+        patient = msgspec.structs.replace(settings.emg, wait_s=START_UP_S)
+        settings = msgspec.structs.replace(settings, emg=patient, session=f"myoloop-{uuid.uuid4()}")
     use_session(settings.session)
     prompts_id = f"{settings.emg.source_id}-prompts"
     outlet = MarkerOutlet(STREAM, prompts_id)
+    print(f"looking for the stream {settings.emg.name!r}", flush=True)
     with _subject(settings, prompts_id, fault, simulated):
         emg = open_emg(settings, f"{config}: emg")
         try:

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from bridges.emg.decoder import Decision, Decoder
 from bridges.emg.demo import EmgStage
 from bridges.emg.filters import design, group_delay_s
 from bridges.emg.fit import fit
+from bridges.emg.prompts import FASTER, TURN
 from bridges.emg.rehearsal import cut, rehearse
 from bridges.emg.settings import EmgSettings, EmgStream, Pedal
 from bridges.emg.simulated import FAULTS, RISE_S, Fault, Forearm, activation
@@ -25,7 +26,7 @@ from controller.supervisor.states import State
 MODELS: Final[tuple[Model, ...]] = ("lda", "logistic", "ridge")
 HOP_S: Final = 1.0 / RATE_HZ
 SCENE_S: Final = 1.5
-WISHES: Final = (0.0, 0.1, 0.0, -0.1, 0.0, 0.15, 0.0, -0.15)
+WISHES: Final = (0.0, TURN, 0.0, -TURN, 0.0, FASTER, 0.0, -FASTER)
 SETTLED_S: Final = 0.5  # of each scene: from then on it should be as wished
 FAULT_AT_S: Final = 2.0  # into a turn
 WATCH_S: Final = 2.0  # after a fault
@@ -35,6 +36,7 @@ MIDDLE_HZ: Final = 85.0  # of surface EMG
 FIRST_SUBJECT: Final = 100
 OF_OTHERS: Final = 1000  # added to a subject's seed for what is decoded
 LOOK_S: Final = 0.05
+STEPPED_S: Final = 15.0
 DEFAULTS: Final = EmgSettings(
     emg=EmgStream(source_id="bench"), engage=Pedal(source_id="bench"), calibration="bench"
 )
@@ -84,31 +86,39 @@ def decoder_of(calibration: Calibration, model: Model) -> Decoder:
 def decisions(
     decoder: Decoder,
     seed: int,
-    wishes: Callable[[float], float],
-    seconds: float,
+    scenes: Sequence[tuple[float, float]],
     fault: Fault = "none",
     fault_from_s: float = 0.0,
 ) -> Iterator[tuple[float, float, Decision]]:
-    """Time [s], wish and decision of each hop, in the signal's own time."""
-    forearm = Forearm(seed, fault, fault_from_s)
-    count = round(HOP_S * forearm.rate_hz)
-    for hop in range(1, round(seconds / HOP_S) + 1):
-        time_s = hop * HOP_S
-        wish = wishes(time_s - HOP_S)
-        block = forearm.block(activation(wish), count)
-        yield time_s, wish, decoder.step(block.rows, block.times_s, time_s, pedal=1.0)
+    """Time [s], wish and decision of each hop, in the signal's own time.
+
+    Args:
+        decoder: fresh.
+        seed: of the subject.
+        scenes: wish and duration [s], one after the other.
+        fault: what is wrong,
+        fault_from_s: and from when on.
+    """
+    forearm, hops = Forearm(seed, fault, fault_from_s), 0
+    for wish, seconds in scenes:
+        block = forearm.block(activation(wish), round(seconds * forearm.rate_hz))
+        for _ in range(round(seconds / HOP_S)):
+            hops += 1
+            first, last = np.searchsorted(block.times_s, ((hops - 1) * HOP_S, hops * HOP_S))
+            rows, times_s = block.rows[first:last], block.times_s[first:last]
+            time_s = hops * HOP_S
+            yield time_s, wish, decoder.step(rows, times_s, time_s, pedal=1.0)
 
 
 def score(calibration: Calibration, model: Model, seed: int, fault: Fault, into: Score) -> None:
     """Play all wishes once; a scene is timed from the change of the wish."""
-    began_s, before = 0.0, 0.0
-    waiting = False
-    story = decisions(decoder_of(calibration, model), seed, _wish, len(WISHES) * SCENE_S, fault)
-    for time_s, wish, decision in story:
+    began_s, before, waiting = 0.0, 0.0, False
+    scenes = [(wish, SCENE_S) for wish in WISHES]
+    for time_s, wish, decision in decisions(decoder_of(calibration, model), seed, scenes, fault):
         if wish != before:
             began_s, before, waiting = time_s - HOP_S, wish, True
         as_wished = np.sign(decision.rotation) == np.sign(wish)
-        if waiting and as_wished and began_s > 0.0:
+        if waiting and as_wished:
             (into.start_ms if wish else into.stop_ms).append((time_s - began_s) * 1e3)
             waiting = False
         if time_s - began_s <= SETTLED_S:
@@ -118,10 +128,6 @@ def score(calibration: Calibration, model: Model, seed: int, fault: Fault, into:
             into.wrong.append(bool(np.sign(decision.rotation) == -np.sign(wish)))
         else:
             into.moved.append(decision.rotation != 0.0)
-
-
-def _wish(time_s: float) -> float:
-    return WISHES[min(int(time_s / SCENE_S), len(WISHES) - 1)]
 
 
 def faults(subjects: int) -> list[dict[str, Any]]:
@@ -140,16 +146,8 @@ def faults(subjects: int) -> list[dict[str, Any]]:
 
 def reaction(calibration: Calibration, fault: Fault, model: Model) -> dict[str, Any]:
     """How long after the fault, in a turn, it holds for good and lets go [ms]; None: never."""
-    story = list(
-        decisions(
-            decoder_of(calibration, model),
-            OF_OTHERS,
-            lambda _: 0.1,
-            FAULT_AT_S + WATCH_S,
-            fault,
-            FAULT_AT_S,
-        )
-    )
+    decoder, scenes = decoder_of(calibration, model), [(TURN, FAULT_AT_S + WATCH_S)]
+    story = list(decisions(decoder, OF_OTHERS, scenes, fault, FAULT_AT_S))
     moving = [time_s for time_s, _, d in story if d.rotation != 0.0]
     holding = [time_s for time_s, _, d in story if d.engage < 0.5 and time_s > FAULT_AT_S]
     last_s = max(moving, default=0.0)
@@ -184,12 +182,12 @@ def shares(subjects: int) -> dict[str, Any]:
 def _step_ms(model: Model) -> dict[str, float]:
     """What a step takes on this machine."""
     decoder = decoder_of(calibrations(1, DEFAULTS.window_ms)[0], model)
-    forearm, took = Forearm(OF_OTHERS), []
-    for hop in range(1, 1501):
-        block = forearm.block(activation(0.1), 10)
+    story, took, more = decisions(decoder, OF_OTHERS, [(TURN, STEPPED_S)]), [], True
+    while more:
         began = time.perf_counter()
-        decoder.step(block.rows, block.times_s, hop * HOP_S, pedal=1.0)
+        more = next(story, None) is not None
         took.append((time.perf_counter() - began) * 1e3)
+    took = took[1:-1]  # the first makes the signal, the last is the end
     return {
         **{f"p{q}": round(float(np.percentile(took, q)), 3) for q in (50, 99)},
         "max": round(max(took), 3),

@@ -48,7 +48,7 @@ def documented(source_id: str) -> str:
 def test_a_simulated_subject_steers_two_decoders_and_its_silence_lets_go(
     start, environment, open_source, read_until, config, lsl_session, source_id, tmp_path
 ):
-    emg = {"source_id": f"{source_id}-emg", "wait_s": 20.0}
+    emg = {"source_id": f"{source_id}-emg", "wait_s": 60.0}
     report = tmp_path / "report.json"
     decoder = start(
         *("-m", "controller.cli", "decode", str(config(emg=emg)), "--report", str(report))
@@ -60,8 +60,8 @@ def test_a_simulated_subject_steers_two_decoders_and_its_silence_lets_go(
     lsl = tmp_path / "lsl_api.cfg"
     lsl.write_text(f"[lab]\nSessionID = {lsl_session}\n[log]\nlevel = -3\n")
     start("-c", documented(source_id), env={**environment, "LSLAPICFG": str(lsl)})
-    source = open_source(wait_s=30.0)
-    example = open_source(wait_s=30.0, source_id="myoloop-intention-1")
+    source = open_source(wait_s=90.0)
+    example = open_source(wait_s=90.0, source_id="myoloop-intention-1")
     read_until(source, lambda i: i.engage == 1.0 and i.values[0] > 0.03)
     read_until(example, lambda i: i.engage == 1.0 and i.values[0] == pytest.approx(0.1))
     os.kill(subject.pid, signal.SIGKILL)
