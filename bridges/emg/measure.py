@@ -112,11 +112,13 @@ def decisions(
 
 def score(calibration: Calibration, model: Model, seed: int, fault: Fault, into: Score) -> None:
     """Play all wishes once; a scene is timed from the change of the wish."""
-    began_s, before, waiting = 0.0, 0.0, False
+    began_s, before, waiting, moving = 0.0, 0.0, False, False
     scenes = [(wish, SCENE_S) for wish in WISHES]
     for time_s, wish, decision in decisions(decoder_of(calibration, model), seed, scenes, fault):
         if wish != before:
-            began_s, before, waiting = time_s - HOP_S, wish, True
+            began_s, before = time_s - HOP_S, wish
+            waiting = wish != 0.0 or moving  # what holds already can not stop
+        moving = decision.rotation != 0.0
         as_wished = np.sign(decision.rotation) == np.sign(wish)
         if waiting and as_wished:
             (into.start_ms if wish else into.stop_ms).append((time_s - began_s) * 1e3)
@@ -127,7 +129,7 @@ def score(calibration: Calibration, model: Model, seed: int, fault: Fault, into:
             into.right.append(bool(as_wished))
             into.wrong.append(bool(np.sign(decision.rotation) == -np.sign(wish)))
         else:
-            into.moved.append(decision.rotation != 0.0)
+            into.moved.append(moving)
 
 
 def faults(subjects: int) -> list[dict[str, Any]]:
