@@ -5,8 +5,6 @@ silent, the daemon dies, or the device is in trouble; ``bridges.feed`` has the r
 never waits for it.
 """
 
-import ctypes
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +12,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from bridges.devices.dialogue import Dialogue
+from bridges.devices.emulator_process import EMULATOR, start_emulator
 from bridges.devices.kinds import KINDS, Kind
 from bridges.devices.port import Port
 from bridges.devices.report_stream import ReportStream
@@ -29,9 +28,6 @@ ASK_S: Final = 0.1  # between two questions at rest
 SILENT_S: Final = 0.25  # without a word the device is gone
 STOP_AGAIN_S: Final = 0.1
 STOPS: Final = 5
-EMULATOR: Final = "emulator"
-START_UP_S: Final = 10.0
-PR_SET_PDEATHSIG: Final = 1
 
 
 class Driver:
@@ -174,24 +170,10 @@ class Driver:
     # --- the emulator --------------------------------------------------------------
 
     def _start_emulator(self) -> None:
-        """One of our own, on a pty, that ends with this process."""
         link = self._follow.job.context.cell(f"{self._follow.job.name}.port")
-        with suppress(FileNotFoundError):
-            link.unlink()
-        self._emulator = subprocess.Popen(
-            [sys.executable, "-m", "controller.cli", "emulate", self._kind.emulator]
-            + ["--link", str(link)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            preexec_fn=_end_with_parent,  # safe: this process has no other Python threads
-        )
+        self._emulator = start_emulator(self._kind.emulator, link)
         self._path = str(link)
         self._why = "its emulator starts"
-
-
-def _end_with_parent() -> None:
-    """Ask the kernel for SIGTERM when this process dies, however it dies (prctl(2))."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def main() -> None:

@@ -80,7 +80,13 @@ def create(
 class Stimulator:
     """Talks with the device, whoever decides on the pulses; a pulse passes the limits or is none.
 
+    Args:
+        device: serial number that it must have, None for any.
+        outputs: that it must have.
+        limits: of every pulse.
+
     Attributes:
+        name: its serial number, None before it said it.
         identified: whether it is the device of the calibration.
         heard_s: when it last answered [s].
         trouble: why it must not be driven.
@@ -88,7 +94,7 @@ class Stimulator:
         data: what it reported of its channels since they were last taken away.
     """
 
-    def __init__(self, device: str, outputs: int, limits: StimulationLimits) -> None:
+    def __init__(self, device: str | None, outputs: int, limits: StimulationLimits) -> None:
         self._device, self._outputs, self._limits = device, outputs, limits
         self.reset()
 
@@ -97,7 +103,7 @@ class Stimulator:
         self.identified, self.stopped, self.trouble, self.heard_s = False, False, "", -1.0
         self.data: list[CurrentData] = []
         self._talk = Talk()
-        self._name: str | None = None
+        self.name: str | None = None
         self._version: tuple[int, int, int] | None = None
         self._began_s: float | None = None
         self._ready = False
@@ -161,7 +167,7 @@ class Stimulator:
     def _take(self, reply: Reply) -> None:
         match reply:
             case DeviceId(_, name):
-                self._name = name
+                self.name = name
                 self._identify()
             case Version(protocol=version):
                 self._version = version
@@ -178,11 +184,11 @@ class Stimulator:
                 self._look_at(reply)
 
     def _identify(self) -> None:
-        if self._name is None or self._version is None:
+        if self.name is None or self._version is None:
             return
         has = OUTPUTS_OF.get(self._version[0])
-        if self._name != self._device:
-            self.trouble = f"the calibration is of {self._device}, this is {self._name}"
+        if self._device not in (None, self.name):
+            self.trouble = f"the calibration is of {self._device}, this is {self.name}"
         elif has is None:
             self.trouble = f"it speaks ScienceMode {self._version[0]}; known are 3 and 4"
         elif has != self._outputs:

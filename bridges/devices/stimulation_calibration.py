@@ -111,10 +111,22 @@ def load_calibration(path: Path, limits: StimulationLimits, outputs: int) -> Cal
         SettingsError: names the file, the channel, the value and what is allowed.
     """
     found = load(path, Calibration)
+    check_calibration(found, limits, outputs, str(path))
+    return found
+
+
+def check_calibration(
+    found: Calibration, limits: StimulationLimits, outputs: int, origin: str
+) -> None:
+    """Hold each channel at its widest against the limits.
+
+    Raises:
+        SettingsError: names the origin, the channel, the value and what is allowed.
+    """
     names = [pool.name for pool in POOLS[:outputs]]
     taken: dict[int, str] = {}
     for name, channel in found.channels.items():
-        where = f"{path}: channels.{name}"
+        where = f"{origin}: channels.{name}"
         if name not in names:
             raise SettingsError(f"{where}: unknown channel; allowed: {', '.join(names)}")
         if channel.output > outputs:
@@ -126,8 +138,7 @@ def load_calibration(path: Path, limits: StimulationLimits, outputs: int) -> Cal
     for name, channel in found.channels.items():
         why = limits.refuse(found.update({name: channel.saturation_us}), found.areas_cm2)
         if why:
-            raise SettingsError(f"{path}: channels.{name}: {why}")
-    return found
+            raise SettingsError(f"{origin}: channels.{name}: {why}")
 
 
 def _check(channel: Channel, where: str) -> None:
