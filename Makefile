@@ -3,7 +3,7 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: setup demo demo-emg test train proof peers-emg peers-lsl system
+.PHONY: setup demo demo-emg test train proof peers peers-emg peers-lsl system
 .NOTPARALLEL:
 
 setup: .venv/has-hand .venv/has-view .venv/has-emg .venv/has-dev
@@ -22,13 +22,25 @@ test: .venv/has-hand .venv/has-train .venv/has-emg .venv/has-dev
 	.venv/bin/pytest
 
 # Hours are allowed here; docs/safety.md says what it proves.
-proof: .venv/has-hand .venv/has-train .venv/has-dev .venv/has-proof
+proof: .venv/has-hand .venv/has-train .venv/has-dev .venv/has-proof peers
 	.venv/bin/pytest -q tests/controller/supervisor --cov --cov-report=
 	.venv/bin/coverage report -m --include='controller/supervisor/*' --fail-under=100
 	rm -rf mutants
 	.venv/bin/mutmut run --max-children 2 > /dev/null
 	.venv/bin/mutmut results | sed 's/^ *//' | sort | grep . \
 		| diff tests/controller/supervisor/equivalent_mutants.txt -
+	.venv/bin/python tests/fuzz/fuzz_codecs.py -max_total_time=600
+	.venv/bin/myoloop bench residual --device ability-hand
+	.venv/bin/myoloop bench residual --device sciencemode
+
+# Other people's clients of the real devices drive the emulators; docs/stimulator.md.
+peers: .venv/has-hand .venv/has-dev .venv-peers/ready
+	.venv/bin/pytest -q tests/peers/prove.py
+
+.venv-peers/ready: tests/peers/requirements.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet -r tests/peers/requirements.txt
+	@touch $@
 
 # EMG that was really recorded; docs/emg.md has what is said of it.
 peers-emg: .venv/has-emg .venv-peers-emg/ready

@@ -1,5 +1,7 @@
 """``myoloop calibrate``: walks a channel up while a key is held, writes the user's file."""
 
+from __future__ import annotations
+
 import signal
 import subprocess
 import time
@@ -9,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import typer
@@ -25,11 +27,14 @@ from bridges.devices.stimulation_calibration import (
 from bridges.devices.stimulation_limits import NARROWEST_US, StimulationLimits
 from bridges.devices.stimulation_pools import POOLS
 from bridges.devices.stimulation_walk import DeadMan, Walk
-from bridges.devices.stimulator_line import LOOK_S, Line
 from bridges.operator import Keys
 from controller.errors import HostError, MyoloopError, SettingsError
 from controller.settings import convert
 
+if TYPE_CHECKING:
+    from bridges.devices.stimulator_line import Line
+
+LOOK_S: Final = 0.005
 START_UP_S: Final = 10.0  # of an emulator
 HOLD: Final = " "
 TAKE, AGAIN = "y", "r"
@@ -175,6 +180,8 @@ def calibrate(
 
     Unverified on hardware. A software stop is no emergency stop: keep the plug in reach.
     """
+    from bridges.devices.stimulator_line import Line  # pyserial, which the help can do without
+
     limits = StimulationLimits()
     given: dict[str, Any] = {
         "output": output,
