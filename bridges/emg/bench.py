@@ -9,7 +9,9 @@ from rich.table import Table
 
 
 def emg(
-    subjects: Annotated[int, typer.Option(min=1, max=20, help="Simulated, for each fault.")] = 3,
+    subjects: Annotated[
+        int, typer.Option(min=0, max=20, help="Simulated, for each fault; 0 leaves them out.")
+    ] = 3,
     seconds: Annotated[
         float, typer.Option(min=0.0, help="Of the live chain, end to end; 0 leaves it out.")
     ] = 30.0,
@@ -20,9 +22,11 @@ def emg(
     The first two run in the signal's own time and come out alike on every machine; what a
     step takes and the way from an EMG sample to the muscle command are this machine's.
     """
-    from bridges.emg.measure import end_to_end, faults, shares
+    from bridges.emg.measure import end_to_end, faults, shares, steps_ms
 
-    found: dict[str, Any] = {"faults": faults(subjects), "delay": shares(subjects)}
+    found: dict[str, Any] = {"step_ms": steps_ms()}
+    if subjects:
+        found |= {"faults": faults(subjects), "delay": shares(subjects)}
     if seconds:
         found["emg_sample_to_command_ms"] = end_to_end(seconds)
     if json:
@@ -33,12 +37,22 @@ def emg(
 
 def _print(found: dict[str, Any]) -> None:
     console = Console(width=110)
+    if "faults" in found:
+        console.print(_faults(found["faults"]))
+        console.print(_windows(found["delay"]))
+    for model, took in found["step_ms"].items():
+        console.print(f"a step with {model} takes {_tail(took)} ms")
+    if live := found.get("emg_sample_to_command_ms"):
+        console.print(f"EMG sample to muscle command: {_tail(live)} ms over {live['ticks']} ticks")
+
+
+def _faults(rows: list[dict[str, Any]]) -> Table:
     table = Table(
         *("fault", "model", "right", "wrong", "moves at rest"),
         *("turn starts p50 (p95) ms", "stops p50 ms", "fault: holds ms", "lets go ms"),
         title="share of 10 ms hops; simulated subjects",
     )
-    for row in found["faults"]:
+    for row in rows:
         table.add_row(
             row["fault"],
             row["model"],
@@ -50,26 +64,26 @@ def _print(found: dict[str, Any]) -> None:
             _ms(row["holds_after_ms"]),
             _ms(row["lets_go_after_ms"]),
         )
-    console.print(table)
-    delay = found["delay"]
-    windows = Table(
-        *("window ms", "right", "turn starts p50 (p95) ms", "of which debounce, muscle ms"),
-        title=f"lda, no fault; users tolerate {delay['tolerated_ms'][0]}-"
-        f"{delay['tolerated_ms'][1]} ms",
+    return table
+
+
+def _windows(delay: dict[str, Any]) -> Table:
+    least, most = delay["tolerated_ms"]
+    table = Table(
+        *("window ms", "right", "turn starts p50 (p95) ms"),
+        title=f"lda, no fault; users tolerate {least}-{most} ms",
+        caption=f"inside: muscle {delay['muscle_rise_ms']:g} ms time constant, debounce "
+        f"{delay['debounce_ms']:g} ms, hop up to {delay['hop_ms']:g} ms, filters "
+        f"{delay['filter_ms']:g} ms",
     )
     for row in delay["windows"]:
-        windows.add_row(
-            f"{row['window_ms']:g}",
-            f"{row['right']:.1%}",
-            f"{_ms(row['start_ms']['p50'])} ({_ms(row['start_ms']['p95'])})",
-            f"{delay['debounce_ms']:g}, {delay['muscle_rise_ms']:g}",
-        )
-    console.print(windows)
-    console.print(f"filter {delay['filter_ms']} ms, hop {delay['hop_ms']:g} ms at most")
-    for model, took in delay["step_ms"].items():
-        console.print(f"a step with {model} takes {took}")
-    if live := found.get("emg_sample_to_command_ms"):
-        console.print(f"EMG sample to muscle command, ms: {live}")
+        start = f"{_ms(row['start_ms']['p50'])} ({_ms(row['start_ms']['p95'])})"
+        table.add_row(f"{row['window_ms']:g}", f"{row['right']:.1%}", start)
+    return table
+
+
+def _tail(took: dict[str, float]) -> str:
+    return f"p50 {took['p50']:.2f}, p99 {took['p99']:.2f}, max {took['max']:.2f}"
 
 
 def _ms(value: float | None) -> str:

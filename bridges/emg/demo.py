@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 import yaml
@@ -20,6 +20,9 @@ from controller import data
 from controller.cell import CellReader
 from controller.daemon import check_writable
 from controller.report import write_json
+
+if TYPE_CHECKING:
+    from bridges.emg.calibration import Verdict
 
 CONFIG: Final = "configs/emg.yaml"
 SEED: Final = 1  # of the calibration; the subject on stage has another one
@@ -105,10 +108,13 @@ class EmgStage(Stage):
         settings = load_emg(path)
         calibration = fit(rehearse(SEED), cut(settings.window_ms))
         save(calibration, Path(settings.calibration))
-        verdict = calibration.verdict
+        self.announce(calibration.verdict)
+        return path
+
+    def announce(self, verdict: "Verdict") -> None:
+        """Say how good the calibration is."""
         accuracy = ", ".join(f"{name} {share:.1%}" for name, share in verdict.accuracy.items())
         print(f"calibrated on 84 s of simulated EMG: {accuracy}, ridge R² {verdict.r2:.2f}")
-        return path
 
     def beside(self) -> Sequence[RenderableType]:
         """What the decoder sees."""

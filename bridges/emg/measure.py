@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bridges.emg.calibration import Calibration, Model
+from bridges.emg.calibration import Calibration, Model, Verdict
 from bridges.emg.decoder import Decision, Decoder
 from bridges.emg.demo import EmgStage
 from bridges.emg.filters import design, group_delay_s
@@ -177,27 +178,31 @@ def shares(subjects: int) -> dict[str, Any]:
         "debounce_ms": DEFAULTS.debounce_ms,
         "filter_ms": round(group_delay_s(sections, rate_hz, MIDDLE_HZ) * 1e3, 2),
         "muscle_rise_ms": RISE_S * 1e3,
-        "step_ms": {model: _step_ms(model) for model in MODELS},
     }
 
 
-def _step_ms(model: Model) -> dict[str, float]:
-    """What a step takes on this machine."""
-    decoder = decoder_of(calibrations(1, DEFAULTS.window_ms)[0], model)
+def steps_ms() -> dict[str, dict[str, float]]:
+    """What a step takes on this machine, by model [ms]."""
+    (calibration,) = calibrations(1, DEFAULTS.window_ms)
+    return {model: _step_ms(calibration, model) for model in MODELS}
+
+
+def _step_ms(calibration: Calibration, model: Model) -> dict[str, float]:
+    decoder = decoder_of(calibration, model)
     story, took, more = decisions(decoder, OF_OTHERS, [(TURN, STEPPED_S)]), [], True
     while more:
         began = time.perf_counter()
         more = next(story, None) is not None
         took.append((time.perf_counter() - began) * 1e3)
     took = took[1:-1]  # the first makes the signal, the last is the end
-    return {
-        **{f"p{q}": round(float(np.percentile(took, q)), 3) for q in (50, 99)},
-        "max": round(max(took), 3),
-    }
+    return _tail(took)
 
 
 class _QuietStage(EmgStage):
     """The demo's processes, watched by nobody."""
+
+    def announce(self, verdict: Verdict) -> None:
+        """Say nothing."""
 
     def watch(self, reader: BoardReader, over: Callable[[], bool], hint: str) -> None:
         """Only wait."""
@@ -219,16 +224,22 @@ def end_to_end(seconds: float) -> dict[str, Any]:
             records = stage.play(keep=True, window=False)
         finally:
             stage.end()
-    delays = [
+    delays = delays_ms(records)
+    if not delays:
+        raise HostError("the hand never worked: no command to measure")
+    return {**_tail(delays), "ticks": len(delays)}
+
+
+def delays_ms(records: Sequence[NDArray[np.void]]) -> list[float]:
+    """Age of the EMG behind each command that a fresh intention led to, when it left [ms]."""
+    return [
         float(record["age_s"]) * 1e3
-        + (record["read_ns"] + record["think_ns"] + record["gate_ns"]) * 1e-6
+        + float(record["read_ns"] + record["think_ns"] + record["gate_ns"]) * 1e-6
         for record in records
         if record["fresh"] and record["state"] == State.ACTIVE
     ]
-    if not delays:
-        raise HostError("the hand never worked: no command to measure")
-    return {
-        **{f"p{q}": round(float(np.percentile(delays, q)), 2) for q in (50, 99)},
-        "max": round(max(delays), 2),
-        "ticks": len(delays),
-    }
+
+
+def _tail(values: Sequence[float]) -> dict[str, float]:
+    quantiles = {f"p{q}": round(float(np.percentile(values, q)), 3) for q in (50, 99)}
+    return {**quantiles, "max": round(float(max(values)), 3)}
