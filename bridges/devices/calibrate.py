@@ -99,7 +99,9 @@ class Walker:
     def _show(self, found: Walk) -> None:
         charge_uc = found.width_us * self._channel.current_ma / 1e3
         end = "the ceiling" if found.at_ceiling else ""
-        print(f"\r{found.width_us:4.0f} us {charge_uc:5.2f} uC a phase  {end}", end="", flush=True)
+        print(
+            f"\r{int(found.width_us):4} us {charge_uc:5.2f} uC a phase  {end}", end="", flush=True
+        )
 
     def _takes(self, question: str) -> bool:
         print(f"\n{question}. y: take it, r: again, any other key ends it", flush=True)

@@ -216,7 +216,7 @@ class ScienceMode:
         self._calibration: Calibration = load_calibration(path, options.limits, options.outputs)
         self._mapping = StimulationMapping(self._calibration, options.limits, options.outputs)
         self._device = Stimulator(self._calibration.device, options.outputs, options.limits)
-        self._longest_s = min(one.period_ms for one in self._calibration.channels.values()) / 1e3
+        self._shortest_s = min(one.period_ms for one in self._calibration.channels.values()) / 1e3
         self._tick, self._sent_s, self._resting = -1, 0.0, True
         self.reports: list[NDArray[np.float32]] = []
         self.channels = tuple(
@@ -237,7 +237,7 @@ class ScienceMode:
 
     @property
     def trouble(self) -> str:
-        """Why it must not be driven; names the channel by its muscles where it can."""
+        """Why it must not be driven."""
         return self._device.trouble
 
     @property
@@ -285,7 +285,7 @@ class ScienceMode:
         tick = int(command.record["number"])
         if self._resting:
             self._resting, self._sent_s = False, now_s
-        elif tick == self._tick and now_s - self._sent_s < self._longest_s:
+        elif tick == self._tick and now_s - self._sent_s < self._shortest_s:
             return b""
         self._tick, step_s, self._sent_s = tick, now_s - self._sent_s, now_s
         update = self._mapping.step(command.excitation.astype(np.float64), step_s)

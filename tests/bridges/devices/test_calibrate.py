@@ -132,15 +132,11 @@ def test_a_channel_is_walked_up_and_written(make_person):
     assert "stops 2" in device.now and "pauses 0 unbalanced 0" in device.now
 
 
-@pytest.mark.parametrize("how", [b"x", signal.SIGHUP])
-def test_another_key_or_a_signal_stops_it_and_nothing_is_written(make_person, how):
+def test_a_closed_terminal_stops_it_and_nothing_is_written(make_person):
     person, device, file = make_person()
     person.read("Hold the space bar")
     person.read(" us", hold=True)
-    if isinstance(how, bytes):
-        os.write(person.ours, how)
-    else:
-        person.process.send_signal(how)
+    person.process.send_signal(signal.SIGHUP)
     person.read()
     assert person.process.wait(PATIENCE_S) > 0 and "nothing was written" in person.seen
     device.wait(lambda words: words.startswith("idle") and "stops 1" in words)

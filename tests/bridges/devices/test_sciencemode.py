@@ -1,14 +1,15 @@
-"""The whole chain: stream, daemon, driver, a pty, an emulated stimulator."""
+"""The whole chain: stream, daemon, driver, a pty, an emulated stimulator.
 
-import os
+What the driver does for any device is tested with the hand; what is left when it dies as well is
+measured by ``myoloop bench residual``.
+"""
+
 import signal
 import time
 from pathlib import Path
 
 import pylsl
 import pytest
-
-from controller.supervisor.states import State
 
 CALIBRATION = Path(__file__).parents[3] / "configs" / "fes_emulated_calibration.yaml"
 
@@ -34,7 +35,7 @@ def idle(words: str) -> bool:
     return words.startswith("idle") and words.endswith("silent")
 
 
-def test_it_stimulates_at_work_reports_and_stops_planned_or_at_once(stimulate, lsl_session):
+def test_it_stimulates_at_work_reports_and_stops_however_work_ends(stimulate, lsl_session):
     run, device = stimulate
     run.feed(0.0, 0.0, lambda record: record["fresh"])
     time.sleep(0.5)
@@ -51,7 +52,6 @@ def test_it_stimulates_at_work_reports_and_stops_planned_or_at_once(stimulate, l
     run.feed(0.0, 0.0, run.at_rest)
     run.feed(0.0, 0.0, lambda _: idle(device.now))
     assert "stops 1" in device.now and "unbalanced 0" in device.now
-    assert device.diary()[-2][1].startswith("mid_level")  # planned: silent before its end
     run.work()
     run.feed(0.1, 1.0, lambda _: at_work(device.now))
     run.ask("estop", engage=1.0)
@@ -59,24 +59,5 @@ def test_it_stimulates_at_work_reports_and_stops_planned_or_at_once(stimulate, l
     assert run.ask("reset").ok
     run.work()
     run.feed(0.1, 1.0, lambda _: at_work(device.now))
-    report = run.end()
-    assert report["followers"]["sciencemode"]["state"] == "READY"
-    assert "stops 3" in device.wait(idle) and "pauses 0" in device.now
-
-
-def test_a_daemon_that_dies_stops_the_stimulation(stimulate):
-    run, device = stimulate
-    run.work()
-    run.feed(0.1, 1.0, lambda _: at_work(device.now))
     run.process.send_signal(signal.SIGKILL)
-    assert "stops 1" in device.wait(idle) and "pauses 0" in device.now  # by its driver
-
-
-def test_when_the_driver_dies_too_the_devices_watchdog_is_left(stimulate, driver_of):
-    run, device = stimulate
-    run.work()
-    run.feed(0.1, 1.0, lambda _: at_work(device.now))
-    os.kill(driver_of(run), signal.SIGKILL)
-    run.feed(0.1, 1.0, run.is_in(State.FAULT))
-    paused = device.wait(lambda words: words.startswith("paused"))
-    assert "stops 0" in paused and "pauses 1" in paused
+    assert "stops 3" in device.wait(idle) and "pauses 0" in device.now  # by its driver
