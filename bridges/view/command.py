@@ -31,6 +31,20 @@ def free_port() -> int:
     raise HostError("no port is free")
 
 
+def check_free(port: int) -> None:
+    """Refuse a port that is taken.
+
+    Raises:
+        HostError: says why.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise HostError(f"port {port}: {error.strerror}; choose one with --port") from None
+
+
 def view(
     session: Session = "",
     port: Annotated[
@@ -45,6 +59,7 @@ def view(
     """
     if find_spec("viser") is None or find_spec("mujoco") is None:
         raise HostError("the page needs the extras: pip install 'myoloop[hand,view]'")
+    check_free(port)
     from bridges.view.page import Page
     from bridges.view.watch import Watch
 

@@ -3,7 +3,6 @@
 import functools
 import io
 import re
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -17,7 +16,6 @@ from bridges.view.buttons import Buttons
 from bridges.view.hand import FOV_RAD, Hand, camera
 from bridges.view.plots import Plots
 from bridges.view.watch import Watch
-from controller.errors import HostError
 
 HOST: Final = "127.0.0.1"  # the page has buttons: other machines come through ssh -L
 ORIGINS: Final = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?")
@@ -32,11 +30,8 @@ class Page:
 
     Args:
         watch: of the session.
-        port: to listen on; 0 takes a free one.
+        port: to listen on, a free one: viser would quietly take another; 0 takes any.
         key: CURVE secret key file, for a control port with keys.
-
-    Raises:
-        HostError: the port is taken.
     """
 
     def __init__(self, watch: Watch, port: int, key: str = "") -> None:
@@ -117,12 +112,6 @@ class Page:
 
 
 def _serve(port: int) -> viser.ViserServer:
-    with socket.socket() as probe:  # viser would quietly take another port
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise HostError(f"port {port}: {error.strerror}; choose one with --port") from None
     with _from_here_only(), redirect_stdout(io.StringIO()):  # it prints a box
         return viser.ViserServer(HOST, port, label="myoloop", verbose=False)
 
