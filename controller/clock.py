@@ -22,6 +22,12 @@ class Grid:
         """Lay the grid: the first tick is due one period from now."""
         self._due_ns = time.monotonic_ns()
 
+    def remaining_s(self) -> float:
+        """Until the next point that has not passed, for whoever waits for other things too."""
+        now_ns = time.monotonic_ns()
+        self._due_ns += max(0, -(-(now_ns - self._due_ns) // self.period_ns)) * self.period_ns
+        return (self._due_ns - now_ns) / NS
+
     def wait(self) -> tuple[int, int]:
         """Sleep until the next tick; return the wake-up time and its lateness [ns].
 

@@ -46,6 +46,9 @@ class AbilityHandOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True
         hand_mapping.SPEED_DEG_S
     )
     """Of a finger at most."""
+    feed_hz: Annotated[float, Meta(ge=40.0, le=500.0)] | None = None
+    """How often it is told, between two ticks with values between allowed commands; else every
+    tick, and every 10 ms."""
     report_session: Annotated[str, Meta(min_length=1)] = "default"
     """LSL session in which positions, currents and touch are streamed."""
 

@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from typing import Any, Final
 
+from bridges.between import Between
 from bridges.devices.dialogue import Dialogue
 from bridges.devices.emulator_process import EMULATOR, start_emulator
 from bridges.devices.kinds import KINDS, Kind
@@ -18,6 +19,7 @@ from bridges.devices.port import Port
 from bridges.devices.report_stream import ReportStream
 from bridges.feed import Command, Feed
 from bridges.follow import Follow
+from controller.clock import Grid
 from controller.errors import HostError, MyoloopError
 from controller.follower import FollowerState
 from controller.settings import convert
@@ -38,6 +40,8 @@ class Driver:
         self._path = options.port
         self._emulator: subprocess.Popen[bytes] | None = None
         self._feed = Feed()
+        self._feed_hz: float | None = getattr(options, "feed_hz", None)  # not of a stimulator
+        self._between = Between(follow.job.context.rate_hz) if self._feed_hz else None
         self._port: Port | None = None
         self._why = "not connected yet"
         self._moving = False
@@ -52,8 +56,12 @@ class Driver:
         """Until the daemon ends; then the device's stop, confirmed."""
         if self._path == EMULATOR:
             self._start_emulator()
-        while self._follow.wait(LOOK_S):
-            self._look(self._feed.judge(self._follow.newest(), time.monotonic_ns()))
+        grid = Grid(self._feed_hz or 1.0 / LOOK_S)
+        grid.start()
+        while self._follow.wait(grid.remaining_s() if self._feed_hz else LOOK_S):
+            now_ns = time.monotonic_ns()
+            command = self._feed.judge(self._follow.newest(), now_ns)
+            self._look(self._between.at(command, now_ns) if self._between else command)
         self._end()
 
     def _look(self, command: Command) -> None:

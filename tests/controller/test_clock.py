@@ -142,3 +142,14 @@ def test_start_lays_a_new_grid(time):
 @pytest.mark.parametrize("rate, period_ns", [(40, 25_000_000), (60, 16_666_667), (1000, 1_000_000)])
 def test_period(rate, period_ns):
     assert Grid(rate).period_ns == period_ns
+
+
+def test_what_remains_until_the_next_point(monkeypatch):
+    now = [0]
+    monkeypatch.setattr("time.monotonic_ns", lambda: now[0])
+    grid = Grid(500.0)
+    grid.start()
+    looks = []
+    for now[0] in (500_000, 1_999_999, 2_300_000, 9_000_000, 10_000_000):
+        looks.append(round(grid.remaining_s() * 1e9))
+    assert looks == [1_500_000, 1, 1_700_000, 1_000_000, 0]
