@@ -1,15 +1,15 @@
 """Copies each tick onto the board and wakes the followers; all of it into preallocated memory."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controller.board import (
     MAX_CHANNELS,
-    MAX_GOAL,
     MAX_OBJECTS,
     MAX_OBSERVATION,
     TEXT,
@@ -80,12 +80,12 @@ class Publisher:
 
     def _enter_policy(self, tick: Tick, loop: Loop) -> None:
         record = self._board.record
-        goal = flat(tick.goal)[:MAX_GOAL]
-        record["goals"], record["goal"][: len(goal)] = len(goal), goal
+        record["goals"] = lay_out(tick.goal, record["goal"])
         seen = tick.observation[:MAX_OBSERVATION]
         record["observations"], record["observation"][: len(seen)] = len(seen), seen
-        record["policy_state"], record["policy"] = loop.policy.state_crc(), loop.policies
-        record["policy_sha256"] = loop.policy.sha256.encode()
+        record["policy_state"] = loop.policy.state_crc()
+        if record["policy"] != loop.policies or not self.number:
+            record["policy"], record["policy_sha256"] = loop.policies, loop.policy.sha256.encode()
         record["wished"], record["excitation"] = tick.wished, tick.command.excitation
 
     def _enter_hand(self, tick: Tick) -> None:
@@ -126,6 +126,16 @@ class Publisher:
         self.number += 1
 
 
-def flat(goal: Any) -> Array:
-    """The fields of a goal, one after the other."""
-    return np.concatenate([np.ravel(getattr(goal, field.name)) for field in fields(goal)])
+@functools.cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+def lay_out(goal: Any, out: Array) -> int:
+    """Write the fields of a goal, one after the other, as far as there is room; how many."""
+    count, kind = 0, cast(Any, type(goal))
+    for name in _names(kind):
+        values = np.ravel(getattr(goal, name))[: len(out) - count]
+        out[count : count + len(values)] = values
+        count += len(values)
+    return count
