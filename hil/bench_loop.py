@@ -160,6 +160,10 @@ def _figures(
         "tick_us": summary(thinking["left_ns"] / 1e3),
         "whole_tick_us": summary(ticks["took_ns"] / 1e3),
         "parts_us": {name: summary(values) for name, values in _parts(thinking).items()},
+        "shares": {
+            name: round(float(values.sum() / (thinking["took_ns"].sum() / 1e3)), 3)
+            for name, values in _parts(thinking).items()
+        },
         "intention_age_ms": summary(working["age_s"] * 1e3 + working["left_ns"] / 1e6),
         "ticks": len(ticks),
         "ticks_at_work": len(working),
@@ -274,6 +278,7 @@ def _print(figures: dict[str, Any]) -> None:
         console.print(line, markup=False, highlight=False)
     print(
         f"{found['missed_deadlines']} of {found['ticks']} deadlines missed; cyclictest late by a "
-        f"period: {bare['cyclictest_late_share']}\nratios: {figures['ratios']}\n"
+        f"period: {bare['cyclictest_late_share']}\n"
+        f"shares of a tick: {found['shares']}\nratios: {figures['ratios']}\n"
         f"stalls: {figures['stalls']}"
     )

@@ -60,6 +60,12 @@ def test_the_parts_make_up_the_tick():
     }
 
 
+def test_the_shares_make_up_the_whole():
+    shares = figures()["loop"]["shares"]
+    assert sum(shares.values()) == pytest.approx(1.0, abs=0.003)
+    assert shares["plant"] == round(500 / 620, 3)
+
+
 def test_a_tick_counts_where_the_policy_thinks():
     found = ticks(100)
     found["left_ns"][1::2] = 10_000  # the policy's last wish stands
