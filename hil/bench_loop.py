@@ -1,10 +1,8 @@
 """``myoloop bench loop``: the whole loop beside the least that this machine lets it cost."""
 
 import os
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
@@ -16,10 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from controller import data
+from controller.errors import MyoloopError
 from controller.session import FollowerSettings, RealTimeSettings, load_session
 from controller.supervisor.states import State
 from hil import cyclictest, floor, reference_network
 from hil.distribution import ratio, summary
+from hil.load import loaded
 from hil.machine import machine
 from hil.rig import SESSION, Rig
 
@@ -40,7 +40,9 @@ def loop(
         float, typer.Option(min=3.0, help="Of the loop; the floor takes about as long again.")
     ] = 60,
     plant: Annotated[str, typer.Option(help="The plant, by its installed name.")] = PHYSICS,
-    load: Annotated[bool, typer.Option("--load", help="Keep every processor busy.")] = False,
+    load: Annotated[
+        bool, typer.Option("--load", help="Keep all processors busy, show the page to ten.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
     """Measure the loop: lateness, each part of the tick, missed deadlines, maxima included.
@@ -78,25 +80,12 @@ def measure(rate_hz: float, seconds: float, plant: str, load: bool) -> dict[str,
     network = reference_network.model()
     if reason := cyclictest.missing():
         print(f"myoloop: no floor for the lateness: {reason}", file=sys.stderr)
-    with Rig() as rig, _stress(load):
+    with Rig() as rig, loaded(rig.lsl_session) if load else nullcontext():
         (rig.folder / REFERENCE).write_bytes(network)
         for number in range(ROUNDS):
             _loop_round(rig, number, heap, rate_hz, round_s, plant, realtime)
             _floor_round(rig, heap, rate_hz, round_s, plant, realtime)
     return _figures(heap, rate_hz, seconds, plant, load, realtime)
-
-
-@contextmanager
-def _stress(wanted: bool) -> Iterator[None]:
-    """A process on each processor that never rests."""
-    count = len(os.sched_getaffinity(0)) if wanted else 0
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for one in busy:
-            one.kill()
-            one.wait()
 
 
 def _loop_round(
@@ -154,6 +143,8 @@ def _figures(
 ) -> dict[str, Any]:
     ticks = np.concatenate(heap.ticks)
     working = at_work(ticks)
+    if not len(working):
+        raise MyoloopError("the hand did not work while it was measured")
     thinking = working[_thinks(working)]
     measured: dict[str, Any] = {
         "wake_lateness_us": summary(ticks["lateness_ns"] / 1e3),
