@@ -15,11 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from controller.cell import CellReader
-from controller.errors import HostError
+from controller.errors import HostError, MyoloopError
 from controller.follower import STATUS
 from controller.realtime import raised
 from controller.session import FollowerSettings, RealTimeSettings
 from controller.skills.passthrough import muscles
+from controller.supervisor.states import State
 from hil import cyclictest
 from hil.distribution import summary
 from hil.machine import machine
@@ -31,14 +32,14 @@ PLANT: Final = "echo"
 PRIORITY: Final = 80
 AROUND: Final = 60  # of the sender, the bare inlet and each follower
 SETTLE_S: Final = 2.0
-LOOK_S: Final = 0.0004  # a tick at 500 Hz lasts five times as long
+LOOK_S: Final = 0.0005  # a tick at 400 Hz lasts five times as long
 END_S: Final = 5.0
 ALLOWED_MS: Final = 5.0
 WAYS: Final = {"ZeroMQ": "zmq", "pty": "ability-hand", "LSL out": "lsl-out"}
 
 
 def latency(
-    rate: Annotated[float, typer.Option(min=200.0, max=1000.0, help="Of the loop [Hz].")] = 500,
+    rate: Annotated[float, typer.Option(min=200.0, max=1000.0, help="Of the loop [Hz].")] = 400,
     seconds: Annotated[float, typer.Option(min=2.0, help="How long.")] = 30,
     json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
@@ -94,6 +95,8 @@ def measure(rate_hz: float, seconds: float) -> dict[str, Any]:
             rig.watch(SETTLE_S)
             watch = Watch(rig)
             ticks = rig.watch(seconds, watch.look, LOOK_S)
+            if rig.state is not State.ACTIVE:
+                raise MyoloopError(f"the loop did not work to the end: {rig.note}")
         rig.end()
     priority = 0 if rig.report["realtime_refused"] else PRIORITY
     woken = (
@@ -118,7 +121,8 @@ def _followers(rig: Rig) -> list[FollowerSettings]:
         "lsl-out": {"session": rig.lsl_session},
     }
     return [
-        FollowerSettings(use=name, priority=AROUND, options=options[name]) for name in WAYS.values()
+        FollowerSettings(use=name, required=True, priority=AROUND, options=options[name])
+        for name in WAYS.values()
     ]
 
 

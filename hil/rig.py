@@ -176,6 +176,12 @@ class Rig:
         record = self._board.read(self._board.newest)
         return State.DISARMED if record is None else State(int(record["state"]))
 
+    @property
+    def note(self) -> str:
+        """The supervisor's newest trouble, in words."""
+        record = self._board.read(self._board.newest)
+        return "" if record is None else bytes(record["note"]).decode(errors="replace")
+
     def _push(self) -> None:
         self._outlet.push(self._values, self._engage)
 
