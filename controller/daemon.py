@@ -41,6 +41,7 @@ from controller.systemd import Notifier
 
 BREAK_OFF_S: Final = 1.0  # the longest ramp takes 0.3 s
 CONTROL: Final = "control"
+CONTROL_PRIORITY: Final = 1  # an e-stop comes before everything ordinary, after all drivers
 RECORDER: Final = "recorder"
 
 
@@ -161,7 +162,10 @@ class Daemon:
         self.followers: list[Follower] = []
         self.refused: list[str] = []
         control = FollowerSettings(
-            use=CONTROL, required=True, options=msgspec.to_builtins(session.control)
+            use=CONTROL,
+            required=True,
+            priority=min(session.realtime.priority, CONTROL_PRIORITY),
+            options=msgspec.to_builtins(session.control),
         )
         self._start_follower(control, f"{origin}: control", undo)
         for one in session.followers:

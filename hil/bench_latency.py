@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from controller.cell import CellReader
-from controller.errors import HostError, MyoloopError
+from controller.errors import HostError
 from controller.follower import STATUS
 from controller.realtime import raised
 from controller.session import FollowerSettings, RealTimeSettings
@@ -57,61 +58,74 @@ def latency(
 
 
 class Watch:
-    """When each follower's command of each tick left.
+    """When a follower's command of each tick left.
+
+    Args:
+        cell: where it says so.
 
     Attributes:
-        left_ns: for each follower, CLOCK_MONOTONIC by tick.
+        left_ns: CLOCK_MONOTONIC by tick.
     """
 
-    def __init__(self, rig: Rig) -> None:
-        self._rig = rig
-        self._cells: dict[str, CellReader] = {}
-        self.left_ns: dict[str, dict[int, int]] = {name: {} for name in WAYS.values()}
+    def __init__(self, cell: Path) -> None:
+        self._path = cell
+        self._cell: CellReader | None = None
+        self.left_ns: dict[int, int] = {}
 
     def look(self) -> None:
         """Take over what is new."""
-        for name, left in self.left_ns.items():
-            record = self._read(name)
-            if record is not None and record["left_ns"] > 0:
-                left.setdefault(int(record["tick"]), int(record["left_ns"]))
-
-    def _read(self, name: str) -> NDArray[np.void] | None:
-        if name not in self._cells:
+        if self._cell is None:
             with suppress(HostError):  # not there yet
-                self._cells[name] = CellReader(self._rig.cell(name), STATUS)
-        return self._cells[name].read() if name in self._cells else None
+                self._cell = CellReader(self._path, STATUS)
+        record = self._cell.read() if self._cell else None
+        if record is not None and record["left_ns"] > 0:
+            self.left_ns.setdefault(int(record["tick"]), int(record["left_ns"]))
 
 
 def measure(rate_hz: float, seconds: float) -> dict[str, Any]:
-    """Run the daemon with all three ways out at once; see ``latency``."""
+    """Run the daemon with one way out after the other; see ``latency``."""
     cpu = max(os.sched_getaffinity(0))
     realtime = RealTimeSettings(priority=PRIORITY, cpu=cpu, lock_memory=True, wake_within_us=0)
     values = (EXCITATION,) * len(muscles.CHANNELS)
+    ticks: dict[str, NDArray[np.void]] = {}
+    left_ns: dict[str, dict[int, int]] = {}
+    ages_ms: list[float] = []
+    interrupted: dict[str, str] = {}
+    woken = [np.zeros(0)]
     with raised(AROUND, "bench"):  # and so are the threads of its outlet
         rig = Rig(SESSION, muscles.CHANNELS, values)
     with rig:
-        rig.work(rate_hz, PLANT, _followers(rig), realtime)
-        with raised(AROUND, "bench"), _bare_inlet(rig.lsl_session) as ages_ms:
-            rig.watch(SETTLE_S)
-            watch = Watch(rig)
-            ticks = rig.watch(seconds, watch.look, LOOK_S)
+        for follower in _followers(rig):
+            rig.work(rate_hz, PLANT, [follower], realtime)
+            name = follower.use
+            ticks[name], left_ns[name] = _watch(rig, name, seconds / len(WAYS), ages_ms)
             if rig.state is not State.ACTIVE:
-                raise MyoloopError(f"the loop did not work to the end: {rig.note}")
-        rig.end()
-    priority = 0 if rig.report["realtime_refused"] else PRIORITY
-    woken = (
-        np.zeros(0)
-        if cyclictest.missing()
-        else cyclictest.lateness_us(rate_hz, seconds, cpu, priority)
-    )
-    return figures_of(ticks, watch.left_ns, ages_ms, woken) | {
+                interrupted[name] = rig.note
+            rig.end()
+            if not cyclictest.missing():
+                priority = 0 if rig.report["realtime_refused"] else PRIORITY
+                woken.append(cyclictest.lateness_us(rate_hz, seconds / len(WAYS), cpu, priority))
+    return figures_of(ticks, left_ns, ages_ms, np.concatenate(woken)) | {
         "rate_hz": rate_hz,
         "seconds": seconds,
-        "missed_deadlines": int(ticks["missed"][-1] - ticks["missed"][0]),
+        "missed_deadlines": sum(int(np.ptp(one["missed"])) for one in ticks.values()),
+        "interrupted": interrupted,
         "refused": rig.report["realtime_refused"],
         "cyclictest_missing": cyclictest.missing(),
         "machine": machine(),
     }
+
+
+def _watch(
+    rig: Rig, name: str, seconds: float, ages_ms: list[float]
+) -> tuple[NDArray[np.void], dict[int, int]]:
+    """Ticks, and when each one's command left; the bare inlet's ages are added."""
+    watch = Watch(rig.cell(name))
+    with raised(AROUND, "bench"), _bare_inlet(rig.lsl_session) as found:
+        rig.watch(SETTLE_S)
+        ticks = rig.watch(seconds, watch.look, LOOK_S)
+    ages_ms += found
+    return ticks, watch.left_ns
 
 
 def _followers(rig: Rig) -> list[FollowerSettings]:
@@ -146,7 +160,7 @@ def _bare_inlet(session: str) -> Iterator[list[float]]:
 
 
 def figures_of(
-    ticks: NDArray[np.void],
+    ticks: dict[str, NDArray[np.void]],
     left_ns: dict[str, dict[int, int]],
     ages_ms: list[float],
     woken_us: NDArray[np.float64],
@@ -154,22 +168,16 @@ def figures_of(
     """Join ticks and what left.
 
     Args:
-        ticks: (n,) board records; only those with a new sample count.
+        ticks: by follower, (n,) board records; only those with a new sample count.
         left_ns: by follower and tick.
         ages_ms: of samples at the bare inlet.
         woken_us: how late cyclictest woke up.
     """
-    fresh = ticks[ticks["fresh"] > 0]
-    made_ns = fresh["time_ns"] - np.rint(fresh["age_s"] * 1e9).astype(np.int64)
     ways = {}
     for way, name in WAYS.items():
-        left = left_ns[name]
-        times = [
-            (left[int(number)] - int(made)) / 1e6
-            for number, made in zip(fresh["number"], made_ns, strict=True)
-            if int(number) in left
-        ]
+        times = _push_to_left_ms(_fresh(ticks[name]), left_ns[name])
         ways[way] = {"samples": len(times), **summary(times)}
+    fresh = _fresh(np.concatenate(list(ticks.values())))
     host = summary(woken_us / 1e3)
     allowed = ALLOWED_MS + (host["p99"] or 0.0)
     return {
@@ -183,6 +191,20 @@ def figures_of(
             way: found["p99"] is not None and found["p99"] <= allowed for way, found in ways.items()
         },
     }
+
+
+def _fresh(ticks: NDArray[np.void]) -> NDArray[np.void]:
+    """Ticks at work with a new sample, (n,)."""
+    return ticks[(ticks["fresh"] > 0) & np.isin(ticks["state"], (State.ACTIVE, State.HOLD))]
+
+
+def _push_to_left_ms(ticks: NDArray[np.void], left_ns: dict[int, int]) -> list[float]:
+    made_ns = ticks["time_ns"] - np.rint(ticks["age_s"] * 1e9).astype(np.int64)
+    return [
+        (left_ns[int(number)] - int(made)) / 1e6
+        for number, made in zip(ticks["number"], made_ns, strict=True)
+        if int(number) in left_ns
+    ]
 
 
 def _print(figures: dict[str, Any]) -> None:
@@ -200,7 +222,8 @@ def _print(figures: dict[str, Any]) -> None:
         values = (one[key] for key in ("p50", "p99", "p999", "max"))
         table.add_row(name, *("-" if value is None else f"{value:.2f}" for value in values))
     console.print(table)
-    for line in (figures["cyclictest_missing"], *figures["refused"]):
+    stops = [f"{name}: {note}" for name, note in figures["interrupted"].items()]
+    for line in (figures["cyclictest_missing"], *figures["refused"], *stops):
         if line:
             console.print(line, markup=False, highlight=False)
     print(
