@@ -70,8 +70,9 @@ def loses(calibration: Calibration, outputs: int) -> tuple[str, ...]:
         f"39 muscles become {len(calibration.channels)} channels: the muscles of a channel, so "
         "single fingers, are not told apart",
         "of two antagonists only the difference is stimulated: stiffness is lost",
-        f"{share:.0%} of the model's muscle force has no channel",
     ]
+    if len(calibration.channels) < len(POOLS):
+        found.append(f"{share:.0%} of the model's muscle force has no channel")
     if outputs < len(POOLS):
         found.append("no output for " + ", ".join(pool.name for pool in POOLS[outputs:]))
     if silent:

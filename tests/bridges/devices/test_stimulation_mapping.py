@@ -151,7 +151,7 @@ def test_it_rises_by_20_us_a_pulse():
 
 
 def test_what_is_lost_is_said():
-    assert loses(CALIBRATION, 8)[2].startswith("0% of the model's muscle force")
+    assert len(loses(CALIBRATION, 8)) == 2  # every muscle has a channel, single ones have none
     few = msgspec.structs.replace(
         CALIBRATION, channels={"finger-flexors": CALIBRATION.channels["finger-flexors"]}
     )
