@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridges import palette
+from bridges.asked import asked
 from controller.skills.baoding import CHANNELS, SOLVED_DISTANCE_M
 from controller.supervisor.judge import ENGAGED
 from controller.supervisor.states import State, reasons
@@ -70,7 +71,9 @@ def screen(view: View | None) -> RenderableType:
     return Group(
         _panel(_state(view), "myoloop", WIDTH),
         _panel(_intention(view), "intention", WIDTH),
-        _panel(_errors(view), "balls off target", WIDTH),
+        _panel(_errors(view), "balls off target", WIDTH)
+        if view.record["objects"]
+        else _panel(_there(view), "posture", WIDTH),
         below,
     )
 
@@ -79,10 +82,13 @@ def line(view: View) -> str:
     """The same in a line, for a log."""
     record = view.record
     errors = " ".join(f"{error * 1e3:.1f}" for error in _known_errors(record))
+    wish = f"{CHANNELS[0].label} {record['intention'][0]:+.2f}"
+    told = f"error {errors} mm{', solved' if record['solved'] else ''}"
+    if not record["objects"]:
+        wish, told = asked(record), "solved" if record["solved"] else "on its way"
     return (
         f"{view.elapsed_s:7.1f} s  {State(int(record['state'])).name.lower():8}  "
-        f"{CHANNELS[0].label} {record['intention'][0]:+.2f}  age {_age(float(record['age_s']))}  "
-        f"error {errors} mm{', solved' if record['solved'] else ''}  "
+        f"{wish}  age {_age(float(record['age_s']))}  {told}  "
         f"late {record['lateness_ns'] / 1e3:.0f} us, max {view.worst_lateness_ns / 1e3:.0f} us  "
         f"missed {record['missed']}  {'; '.join((_remark(record), *view.troubles))}"
     ).rstrip("; ")
@@ -125,8 +131,18 @@ def _remark(record: NDArray[np.void]) -> str:
     return ", ".join(name.replace("_", " ") for name in reasons(record["reasons"]))
 
 
+def _there(view: View) -> RenderableType:
+    return _lamp(bool(view.record["solved"]), "within 0.7 rad of what is asked", "on its way")
+
+
 def _intention(view: View) -> RenderableType:
     record, channel = view.record, CHANNELS[0]
+    if not record["objects"]:
+        return _row(
+            Text(asked(record)),
+            _lamp(float(record["engage"]) >= ENGAGED, "engaged", "let go "),
+            Text(f"age {_age(float(record['age_s']))}".rjust(10), FAINT),
+        )
     value = float(record["intention"][0])
     return _row(
         Text(channel.label),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import numpy as np
@@ -50,6 +50,10 @@ def demo(
     render: Annotated[
         Path | None, typer.Option(help="Write what was seen, as .gif or .mp4.")
     ] = None,
+    skill: Annotated[
+        Literal["baoding", "posture"],
+        typer.Option(help="Turn two balls, or count from zero to nine and grasp."),
+    ] = "baoding",
     lsl: Annotated[
         str, typer.Option(metavar="SESSION", help="Stream all out over LSL, in this LSL session.")
     ] = "",
@@ -58,6 +62,7 @@ def demo(
 
     A simulated decoder plays a scripted story over Lab Streaming Layer, in a session of
     its own; 'myoloop run' reads it at 40 Hz and moves 39 muscles of the MuJoCo hand.
+    With --skill posture the hand counts from zero to nine and grasps instead, at 50 Hz.
     Ctrl-C or --seconds ends it with a summary.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, in order
@@ -67,7 +72,7 @@ def demo(
 
         check_target(render)
     with tempfile.TemporaryDirectory(prefix="myoloop-demo-") as folder:
-        stage = Stage(Path(folder), seconds, record, lsl)
+        stage = STAGES[skill](Path(folder), seconds, record, lsl)
         try:
             records = stage.play(keep=render is not None, window=not headless)
         finally:
@@ -83,7 +88,15 @@ def demo(
 
 
 class Stage:
-    """The processes of one demo; ``end`` leaves none behind."""
+    """The processes of one demo; ``end`` leaves none behind.
+
+    Attributes:
+        session: the session file that is played.
+        source: the module that sends the intention.
+    """
+
+    session = SESSION_FILE
+    source = "bridges.simulated_intention"
 
     def __init__(
         self,
@@ -105,7 +118,7 @@ class Stage:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def _write_session(self) -> None:
-        template = data.find(SESSION_FILE)
+        template = data.find(self.session)
         session = load_session(template)
         plain: dict[str, Any] = msgspec.to_builtins(session)
         plain["name"] = self._name
@@ -132,9 +145,7 @@ class Stage:
     def start_sources(self) -> subprocess.Popen[bytes]:
         """Start what sends the intention; return the person's process, whose end ends it all."""
         loop = ["--loop"] if self._seconds else []
-        return self._start(
-            "bridges.simulated_intention", "--session", self._lsl, "--source-id", self._name, *loop
-        )
+        return self._start(self.source, "--session", self._lsl, "--source-id", self._name, *loop)
 
     def beside(self) -> Sequence[RenderableType]:
         """Further panels below those of the loop."""
@@ -228,6 +239,16 @@ class Stage:
         return found
 
 
+class PostureStage(Stage):
+    """The hand alone, counting and grasping."""
+
+    session = "configs/posture.yaml"
+    source = "bridges.simulated_posture"
+
+
+STAGES: Final = {"baoding": Stage, "posture": PostureStage}
+
+
 def _end_with_parent() -> None:
     """Ask the kernel for SIGTERM when the demo dies, however it dies (prctl(2))."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -252,7 +273,6 @@ class Keeper:
 def print_summary(report: dict[str, Any]) -> None:
     """The run in words."""
     task, lateness, age = report["task"], report["wake_lateness_us"], report["intention_age_ms"]
-    solved = task["solved_fraction"]
     lines = [
         f"{report['ticks']} ticks at {report['rate_hz']:g} Hz in {report['seconds']:.1f} s, "
         f"{report['missed_deadlines']} deadlines missed",
@@ -260,13 +280,23 @@ def print_summary(report: dict[str, Any]) -> None:
         f"p99 {_number(lateness['p99'], 'us')}, max {_number(lateness['max'], 'us')}; "
         f"tick p50 {_number(report['tick_us']['p50'], 'us')}",
         f"intention age p50 {_number(age['p50'], 'ms')}, max {_number(age['max'], 'ms')}",
-        "the hand never worked: engage did not rise"
-        if solved is None
-        else f"both balls within 15 mm on {solved:.0%} of the working ticks, "
-        f"{task['drops']} drops, median error {task['error_mm']['p50']} mm",
+        _success(task),
         "gate: " + (", ".join(f"{k} {n}" for k, n in report["gate"].items()) or "no intervention"),
     ]
     print("\n".join(lines))
+
+
+def _success(task: dict[str, Any]) -> str:
+    """How well the policy did."""
+    solved, error = task["solved_fraction"], task["error_mm"]["p50"]
+    if solved is None:
+        return "the hand never worked: engage did not rise"
+    if error is None:  # a hand alone
+        return f"all joints together within 0.7 rad on {solved:.0%} of the working ticks"
+    return (
+        f"both balls within 15 mm on {solved:.0%} of the working ticks, "
+        f"{task['drops']} drops, median error {error} mm"
+    )
 
 
 def _number(value: float | None, unit: str) -> str:

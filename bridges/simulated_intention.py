@@ -10,11 +10,11 @@ skill's affair.
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from types import FrameType
-from typing import Annotated, Final
+from typing import Annotated, Final, Protocol, TypeVar
 
 import numpy as np
 import typer
@@ -63,12 +63,24 @@ STORY: Final = (
 REST: Final = Scene("rest", 1.0, rotation=0.0, engage=0.0)
 
 
-def duration_s(story: tuple[Scene, ...]) -> float:
+class Timed(Protocol):
+    """Anything that takes its time in a story."""
+
+    @property
+    def seconds(self) -> float:
+        """Duration [s]."""
+        ...
+
+
+S = TypeVar("S", bound=Timed)
+
+
+def duration_s(story: Sequence[Timed]) -> float:
     """How long the story takes at speed 1 [s]."""
     return sum(scene.seconds for scene in story)
 
 
-def scene_at(story: tuple[Scene, ...], time_s: float) -> Scene | None:
+def scene_at(story: Sequence[S], time_s: float) -> S | None:
     """The scene at a time of the story, or None after its end."""
     ends = accumulate(scene.seconds for scene in story)
     return next((scene for scene, end in zip(story, ends, strict=True) if time_s < end), None)
@@ -100,7 +112,7 @@ class Signals:
         self._let_go_s = time.monotonic()
 
 
-def scenes(story: tuple[Scene, ...], speed: float, loop: bool, signals: Signals) -> Iterator[Scene]:
+def scenes(story: Sequence[S], speed: float, loop: bool, signals: Signals) -> Iterator[S]:
     """The scene of each sample, on an absolute 100 Hz grid, until the end or the stop."""
     grid = Grid(RATE_HZ)
     grid.start()

@@ -20,6 +20,7 @@ SKIN_RGBA: Final = (0.91, 0.74, 0.64, 0.22)
 BONE_GLOW: Final = 0.15  # a little light of their own: the skin dims them
 FLOOR_RGBA: Final = (0.93, 0.94, 0.95, 1.0)
 FOG_M: Final = (0.6, 1.0)  # from the camera: behind the hand, before the floor
+NOWHERE_M: Final = (0.0, 0.0, -10.0)
 TARGET_ALPHA: Final = 0.30
 TARGET_SHELL: Final = 1.16  # of the ball's radius: seen as a halo when the ball is in place
 
@@ -47,9 +48,11 @@ class Stage:
         data, objects = self.data, int(record["objects"])
         data.qpos[: len(JOINTS)] = record["joint_pos"]
         data.act[:] = [palette.tone(share) for share in record["activation"].tolist()]
-        for index, start in enumerate(self._layout.ball_qpos[:objects]):
-            data.qpos[start : start + 3] = record["object_pos"][index]
+        for index, start in enumerate(self._layout.ball_qpos):
+            seen = index < objects  # a hand alone: its balls are nowhere near
+            data.qpos[start : start + 3] = record["object_pos"][index] if seen else NOWHERE_M
         mujoco.mj_fwdPosition(self.model, data)
+        data.site_xpos[self._targets] = NOWHERE_M
         data.site_xpos[self._targets[:objects]] = record["target_pos"][:objects]
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from bridges import palette
+from bridges.asked import asked
 from controller.skills.baoding import CHANNELS, SOLVED_DISTANCE_M
 from controller.supervisor.states import State
 
@@ -27,8 +28,11 @@ def draw(record: NDArray[np.void], elapsed_s: float, width: int) -> Image8:
     image = Image.new("RGB", (width * FINE, HEIGHT * FINE), PAPER)
     pen = Pen(ImageDraw.Draw(image))
     _state(pen, State(int(record["state"])), elapsed_s)
-    _rotation(pen, float(record["intention"][0]), x=190, width=180)
-    _errors(pen, record, x=404, width=width - 404 - 26)
+    if record["objects"]:
+        _rotation(pen, float(record["intention"][0]), x=190, width=180)
+        _errors(pen, record, x=404, width=width - 404 - 26)
+    else:
+        _posture(pen, record, x=190)
     return np.asarray(image.resize((width, HEIGHT), Image.Resampling.LANCZOS))
 
 
@@ -78,6 +82,14 @@ def _rotation(pen: Pen, value: float, x: float, width: float) -> None:
     pen.bar(x, x + width, 50, 9, TRACK)
     pen.bar(min(middle, tip), max(middle, tip), 50, 9, palette.DRIVE)
     pen.mark(middle, 50, 18, FAINT)
+
+
+def _posture(pen: Pen, record: NDArray[np.void], x: float) -> None:
+    """A hand alone: what is asked of it, and whether it is there."""
+    pen.text(x, 31, asked(record), 22)
+    there = bool(record["solved"])
+    pen.dot(x + 7, 58, 5, palette.GOOD if there else TRACK)
+    pen.text(x + 20, 58, "within 0.7 rad" if there else "on its way", 14, FAINT)
 
 
 def _errors(pen: Pen, record: NDArray[np.void], x: float, width: float) -> None:
