@@ -13,7 +13,7 @@ from controller.errors import HostError, SettingsError
 if TYPE_CHECKING:
     from training.learn import Learner
 
-POSTURE_TASKS: Final = ("transitions", "sine", "step")
+POSTURE_TASKS: Final = ("digits", "transitions", "sine", "step")
 
 
 def train(
@@ -124,10 +124,10 @@ def evaluate(
         typer.Option("--perturb", help="P1 or a digit with noise on its deterministic start."),
     ] = False,
     task: Annotated[
-        Literal["hold", "cw", "ccw", "profile", "transitions", "sine", "step"] | None,
+        Literal["hold", "cw", "ccw", "profile", "digits", "transitions", "sine", "step"] | None,
         typer.Option(
-            help="One of the project's own tasks instead; of postures: digit to digit, "
-            "the grip as a sine, the grip as a step."
+            help="One of the project's own tasks instead; of postures: the ten official digits "
+            "in turn, digit to digit, the grip as a sine, the grip as a step."
         ),
     ] = None,
     period: Annotated[
@@ -193,7 +193,7 @@ def _evaluate_posture(
         raise SettingsError("--start belongs to P1; a posture policy has none")
     if task and task not in POSTURE_TASKS:
         raise SettingsError(f"--task {task}: of Baoding; postures have {', '.join(POSTURE_TASKS)}")
-    own = cast(Any, task or "transitions")
+    own = cast(Any, task or "digits")
     run(PostureAsked(policy, env, perturb, own, seed), episodes, json)
 
 

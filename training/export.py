@@ -201,6 +201,17 @@ def _inputs(graph: PolicyGraph | PlainGraph) -> dict[str, torch.Tensor]:
 def _write(graph: PolicyGraph | PlainGraph, contract: Contract, path: Path) -> None:
     inputs = _inputs(graph)
     states = [name.replace("_in", "_out") for name in inputs if name != OBSERVATION]
+    save_graph(graph, inputs, [EXCITATION, *states], contract, path)
+
+
+def save_graph(
+    graph: nn.Module,
+    inputs: dict[str, torch.Tensor],
+    outputs: list[str],
+    contract: Contract,
+    path: Path,
+) -> None:
+    """Write a network with its contract as one ONNX file; ``inputs`` are examples by name."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's advice on its own internals
         torch.onnx.export(
@@ -208,7 +219,7 @@ def _write(graph: PolicyGraph | PlainGraph, contract: Contract, path: Path) -> N
             tuple(inputs.values()),
             str(path),
             input_names=list(inputs),
-            output_names=[EXCITATION, *states],
+            output_names=outputs,
             opset_version=OPSET,
             external_data=False,
             dynamo=True,

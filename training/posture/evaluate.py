@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from bridges.official_pose import DIGITS as OFFICIAL_DIGITS
 from bridges.official_pose import OfficialPose
 from bridges.pose_hand import PoseHand
 from controller.errors import ContractError
@@ -29,7 +30,7 @@ from training.evaluate import ARM, WORKERS, OpenGate, Script, policy_versions
 from training.posture.targets import DIGITS
 
 RATE_HZ: Final = 1.0 / posture.CONTROL_STEP_S
-OwnPostureTask = Literal["transitions", "sine", "step"]
+PostureTaskName = Literal["digits", "transitions", "sine", "step"]
 TRANSITIONS: Final = 10  # of an episode
 SETTLE_STEPS: Final = round(1.0 * RATE_HZ)  # until a posture has to be there
 STAY_STEPS: Final = round(0.5 * RATE_HZ)  # for which it has to stay there then
@@ -44,13 +45,14 @@ class PostureAsked:
     """What to evaluate.
 
     Attributes:
-        env: an official environment, or "" for an own task.
+        env: an official environment, or "" for a task.
+        task: ``digits`` are the ten official fixed environments in turn.
     """
 
     policy: Path
     env: str = ""
     perturb: bool = False
-    task: OwnPostureTask = "transitions"
+    task: PostureTaskName = "digits"
     seed: int = 0
 
 
@@ -64,7 +66,8 @@ class Trial:
         end_rad: for each target, the distance then [rad].
         error_rad: mean absolute joint error over the episode [rad].
         effort: mean activation, 0-1.
-        rise_s: 10-90 % of the way of a step; infinite when it never got there.
+        rise_s: 10-90 % of the way of a step.
+        name: of the official environment.
     """
 
     solved: float
@@ -75,6 +78,7 @@ class Trial:
     rise_s: float = float("nan")
     gate: dict[str, int] = field(default_factory=dict)
     open_at_end: list[bool] = field(default_factory=list)
+    name: str = ""
 
 
 class Aimed:
@@ -100,22 +104,27 @@ class PostureEvaluator:
         self.asked = asked
         self.policy = open_policy(asked)
         self.source = Script()
-        self.official = OfficialPose(asked.env, asked.perturb) if asked.env else None
-        self.own = None if asked.env else PoseHand(RATE_HZ)
+        self._official: dict[str, OfficialPose] = {}  # made when first needed
+        self._own = PoseHand(RATE_HZ)
 
     def trial(self, number: int) -> Trial:
         """Episode ``number``; seeds are the evaluation's own plus the number."""
-        seed = self.asked.seed + number
-        closed = self._run(seed, Gate)
+        closed = self._run(number, Gate)
         closed.gate.pop("disengaged", None)  # the script's own end
-        closed.open_at_end = self._run(seed, OpenGate).at_end if closed.gate else closed.at_end
+        closed.open_at_end = self._run(number, OpenGate).at_end if closed.gate else closed.at_end
         return closed
 
-    def _run(self, seed: int, gate_class: type[Gate]) -> Trial:
-        if self.official is not None:
-            return self._run_official(self.official, seed, gate_class)
-        assert self.own is not None  # one of the two is made
-        return self._run_own(self.own, seed, gate_class)
+    def _run(self, number: int, gate_class: type[Gate]) -> Trial:
+        seed, name = self.asked.seed + number, self.asked.env
+        if not name and self.asked.task == "digits":
+            name = OFFICIAL_DIGITS[number % DIGITS]
+        if not name:
+            return self._run_own(self._own, seed, gate_class)
+        if name not in self._official:
+            self._official[name] = OfficialPose(name, self.asked.perturb)
+        trial = self._run_official(self._official[name], seed, gate_class)
+        trial.name = name
+        return trial
 
     def _loop(self, plant: Plant, skill: Any, gate_class: type[Gate]) -> Loop:
         supervisor = Supervisor(Limits(), posture.CHANNELS, posture.CONTROL_STEP_S)
@@ -259,9 +268,14 @@ def summary(asked: PostureAsked, done: list[Trial], policy: OnnxPolicy) -> dict[
     end_rad = np.array([distance for one in done for distance in one.end_rad])
     what: dict[str, Any] = {"env": asked.env, "perturb": asked.perturb}
     if not asked.env:
-        what = {"task": asked.task}
+        what = {"task": asked.task, "perturb": asked.perturb}
     if asked.task == "step" and not asked.env:
         what["rise_s"] = round(float(np.max([one.rise_s for one in done])), 3)
+    if names := sorted({one.name for one in done} - {""}):
+        what["per_env"] = {
+            name: round(float(np.mean([one.at_end[0] for one in done if one.name == name])), 4)
+            for name in names
+        }
     return {
         **what,
         "episodes": len(done),

@@ -43,6 +43,8 @@ def _print(figures: dict[str, Any]) -> None:
     )
     console = Console()
     console.print(table)
+    for name, share in figures.get("per_env", {}).items():
+        console.print(f"{name}: {share:.3f} solved at end")
     gate = ", ".join(f"{k} {n}" for k, n in figures["gate"].items()) or "none"
     rise = f"10-90 % in {figures['rise_s']:.2f} s; " if "rise_s" in figures else ""
     console.print(

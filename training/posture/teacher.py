@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from controller.messages import Array
+from controller.messages import Array, Flags
 from controller.names import JOINTS
 from training.posture.hands import PoseHands
 
@@ -24,6 +24,10 @@ FAR_RAD: Final = 0.6  # all joints together; beyond it the fist closes from the 
 # A long flexor crosses three joints: with equal weights the knuckles close first and the
 # finger tips then can't any more. Weights while far from the target:
 FAR_WEIGHTS: Final = {"mcp": 0.5, "md": 1.5}
+# A joint that rests against its limit, where it is wanted, can't be pushed too hard:
+AT_LIMIT_RAD: Final = 0.03
+WANTS_LIMIT_RAD: Final = 0.12
+LIMIT_WEIGHT: Final = 0.15
 CLEAR: Final = 1e-9
 
 
@@ -43,6 +47,20 @@ class Muscles:
         self._low = low
         self._unit_m = np.diff(model.actuator_lengthrange, axis=1)[:, 0] / (high - low)
         self._fastest_m_s = self._unit_m * speed
+
+    def constants(self) -> dict[str, Any]:
+        """What ``forces`` is made of, by name: arrays (39,) and numbers."""
+        return {
+            "peak_n": self._peak_n,
+            "start_m": self._start_m,
+            "unit_m": self._unit_m,
+            "fastest_m_s": self._fastest_m_s,
+            "low": self._low,
+            "least": self._least,
+            "most": self._most,
+            "stiff": self._stiff,
+            "eccentric": self._eccentric,
+        }
 
     def forces(self, length_m: Array, speed_m_s: Array) -> tuple[Array, Array]:
         """Force for each unit of activation, and force at rest [N], both (n, 39), <= 0."""
@@ -79,7 +97,7 @@ class Teacher:
     """Excitations for a batch of hands; remembers the last solution of each."""
 
     def __init__(self, hands: PoseHands) -> None:
-        self._hands, self._muscles = hands, Muscles(hands.model)
+        self._hands, self.muscles = hands, Muscles(hands.model)
         self._damping = hands.model.dof_damping.copy()
         self._activation = np.zeros((hands.count, hands.model.nu))
         far = np.ones(len(JOINTS))
@@ -88,26 +106,36 @@ class Teacher:
                 far[index] = FAR_WEIGHTS["mcp"]
             elif joint.startswith("md"):
                 far[index] = FAR_WEIGHTS["md"]
-        self._far = np.empty_like(far)
-        self._far[hands.layout.joints] = far
+        self.far_weights = np.empty_like(far)  # in the model's order
+        self.far_weights[hands.layout.joints] = far
+        self._low, self._high = hands.model.jnt_range.T
 
     def excite(self, target_rad: Array) -> Array:
         """Excitations, (n, 39), towards the joint angles (n, 23)."""
         hands = self._hands
         length, speed, arms, load, angle = hands.muscles()
-        gain, passive = self._muscles.forces(length, speed)
+        gain, passive = self.muscles.forces(length, speed)
         target = np.empty_like(target_rad)
         target[:, hands.layout.joints] = target_rad
         error = target - angle
         far = np.linalg.norm(error, axis=1, keepdims=True) > FAR_RAD
         velocity = np.clip(GAIN * error, -FASTEST_RAD_S, FASTEST_RAD_S)
         torque = self._damping * velocity + load - np.einsum("nmj,nm->nj", arms, passive)
-        unit = np.where(far, self._far, 1.0) / (self._damping * GAIN)  # torque as position error
+        weights = np.where(far, self.far_weights, 1.0)
+        weights[self._at_limit(angle, target)] *= LIMIT_WEIGHT
+        unit = weights / (self._damping * GAIN)  # torque as position error
         effect = arms * gain[:, :, None] * unit[:, None, :]  # (n, 39, 23)
         self._activation = _least_squares(effect, torque * unit, self._activation)
         activation = hands.feedback().activation
         lead = self._activation + LEAD * (self._activation - activation)
         return np.clip(lead, 0.0, 1.0)
+
+    def _at_limit(self, angle: Array, target: Array) -> Flags:
+        """Joints that rest against their limit, where they are wanted, (n, 23)."""
+        low = (angle < self._low + AT_LIMIT_RAD) & (target < self._low + WANTS_LIMIT_RAD)
+        high = (angle > self._high - AT_LIMIT_RAD) & (target > self._high - WANTS_LIMIT_RAD)
+        at: Flags = low | high
+        return at
 
 
 def _least_squares(effect: Array, wanted: Array, start: Array) -> Array:
