@@ -38,13 +38,17 @@ class PostureScene:
 
 
 COUNT: Final = tuple(
-    PostureScene(f"digit {digit}", 1.3, {"posture": digit + 1.0}) for digit in range(10)
+    scene  # by way of the open hand, as people count
+    for digit in range(10)
+    for scene in (
+        PostureScene(f"digit {digit}", 1.3, {"posture": digit + 1.0}),
+        PostureScene("open", 0.7),
+    )
 )
 STORY: Final = (
     PostureScene("ready", 1.0, engage=0.0),
     PostureScene("open", 1.0),
     *COUNT,
-    PostureScene("open", 0.8),
     PostureScene("half closed", 0.8, {"grip": 0.5}),
     PostureScene("closed", 1.2, {"grip": 1.0}),
     PostureScene("open", 1.0),
