@@ -114,7 +114,7 @@ class Decoder:
         """
         self.intake.take(rows, stamps_s, now_s)
         trouble = lost or self.intake.trouble(now_s)
-        ready = self._windows.ready and not trouble
+        ready = self._windows.ready and self.intake.judged and not trouble
         if self._both and ready:
             self._both.look(self._windows.newest, now_s)
         elif self._both and trouble:

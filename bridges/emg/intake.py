@@ -52,9 +52,9 @@ class Intake:
         self._tally = _Tally(electrodes.rate_hz)
 
     @property
-    def newest_uv(self) -> Array:
-        """The newest raw signal [uV], (up to 0.25 s, channels)."""
-        return self._raw
+    def judged(self) -> bool:
+        """Whether there is signal enough, since the start or a gap, to judge the electrodes."""
+        return len(self._raw) >= self._size
 
     def reset(self) -> None:
         """The stream was lost and found again."""
@@ -98,7 +98,7 @@ class Intake:
         self._windows.take(rows)
 
     def _judge(self, now_s: float) -> None:
-        if len(self._raw) < self._size:
+        if not self.judged:
             return
         found = quality.troubles(self._raw, self._electrodes.rate_hz, self._mains_hz)
         for channel, word in enumerate(found):

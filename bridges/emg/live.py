@@ -122,7 +122,7 @@ class Live:
         self._view, self._quiet = view, quiet
         self._links = 1  # the connection it begins with
         self._took = Histogram()
-        self._hops = self._samples = self._held = 0
+        self._hops = self._samples = 0
         self._reasons: dict[str, int] = {}
         self._said, self._said_s = "", 0.0
         self._grid = Grid(RATE_HZ)
