@@ -164,14 +164,15 @@ class Daemon:
         control = FollowerSettings(
             use=CONTROL,
             required=True,
-            priority=min(session.realtime.priority, CONTROL_PRIORITY),
             options=msgspec.to_builtins(session.control),
         )
-        self._start_follower(control, f"{origin}: control", undo)
+        asked = session.realtime.priority  # where it is refused, the loop's own refusal says so
+        with raised(min(asked, CONTROL_PRIORITY), "realtime.priority"):
+            self._start_follower(control, f"{origin}: control", undo)
         for one in session.followers:
             self._start_follower(one, f"{origin}: followers.{one.name or one.use}", undo)
         source_factory = registry.find("sources", session.source.use, f"{origin}: source.use")
-        with raised(max(0, session.realtime.priority - 1), "realtime.priority"):
+        with raised(max(0, asked - 1), "realtime.priority"):
             self.source = source_factory(
                 session.source.options, self._skill.CHANNELS, f"{origin}: source.options"
             )
