@@ -3,7 +3,6 @@
 Three processes, as in a laboratory: a source, ``myoloop run`` and the one that watches.
 """
 
-import ctypes
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import yaml
 from numpy.typing import NDArray
 from rich.console import RenderableType
 
+from bridges import processes
 from bridges.operator import HINT, Keys, Operator
 from bridges.view.command import free_port, has_display
 from controller import data, rundir
@@ -35,7 +35,6 @@ from controller.session import load_session
 SESSION_FILE = "configs/baoding.yaml"
 START_UP_S = 30.0  # a cold disk and a busy machine included
 END_S = 10.0
-PR_SET_PDEATHSIG = 1
 
 
 def demo(
@@ -137,7 +136,7 @@ class Stage:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL if silent else None,
             start_new_session=True,  # Ctrl-C reaches the demo, which ends the others in order
-            preexec_fn=_end_with_parent,  # safe: this process has no threads
+            preexec_fn=processes.end_with_parent,  # safe: this process has no threads
         )
         self._processes.append(process)
         return process
@@ -217,13 +216,7 @@ class Stage:
     def end(self) -> None:
         """Ask each process to end, the daemon first so that the hand relaxes; then make sure."""
         for process in reversed(self._processes):
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(END_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            processes.end(process, END_S)
 
     def report(self) -> dict[str, Any]:
         """The daemon's report.
@@ -247,11 +240,6 @@ class PostureStage(Stage):
 
 
 STAGES: Final = {"baoding": Stage, "posture": PostureStage}
-
-
-def _end_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the demo dies, however it dies (prctl(2))."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Keeper:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from bridges import processes
 from controller.board import TEXT
 from controller.cell import CellReader
 from controller.errors import HostError
@@ -94,13 +95,7 @@ class FollowerProcess:
 
     def close(self) -> None:
         """Ask it to end, and make sure."""
-        if self._process.poll() is None:
-            self._process.terminate()
-        try:
-            self._process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        processes.end(self._process, END_S)
         if self._wake_fd >= 0:
             os.close(self._wake_fd)
             self._wake_fd = -1

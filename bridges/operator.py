@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 from bridges.control.client import Client
 from bridges.control.messages import Verb
 from controller.board import BoardReader
+from controller.closing import Closing
 from controller.errors import MyoloopError
 from controller.supervisor.judge import ENGAGED
 from controller.supervisor.states import State
@@ -55,7 +56,7 @@ class Keys:
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._before)
 
 
-class Operator:
+class Operator(Closing):
     """Arms when the hand is disarmed and the dead-man low; never resets by itself.
 
     Args:
@@ -69,9 +70,6 @@ class Operator:
         self._reader, self._let_go = reader, let_go
         self._wanted = True
         self._held_since_s = math.inf
-
-    def __enter__(self) -> Self:
-        return self
 
     def look(self, keys: str = "") -> None:
         """Do what the keys say; else arm if it is time and nobody stopped it."""
@@ -99,10 +97,6 @@ class Operator:
         with suppress(MyoloopError):  # a daemon that is ending answers no more
             self._client.ask(verb)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Leave the control port."""
         self._client.close()

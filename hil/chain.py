@@ -10,14 +10,14 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 import yaml
 import zmq
 from numpy.typing import NDArray
 
+from bridges import processes
 from bridges.control.client import Client
 from bridges.control.messages import Reply, Verb
 from bridges.control.status import text_of
@@ -25,6 +25,7 @@ from bridges.zeromq.messages import IntentionMessage, encode
 from controller import rundir
 from controller.board import BoardReader
 from controller.cell import CellReader
+from controller.closing import Closing
 from controller.errors import HostError, MyoloopError
 from controller.follower import STATUS, FollowerState
 from controller.skills.skill import Channel
@@ -81,7 +82,7 @@ class Emulator:
         self._process.wait()
 
 
-class Chain:
+class Chain(Closing):
     """A daemon that passes an intention through to a device; the decoder is this process.
 
     Args:
@@ -257,22 +258,6 @@ class Chain:
 
     def close(self) -> None:
         """End the daemon in order."""
-        if self._process.poll() is None:
-            self._process.terminate()
-        try:
-            self._process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        processes.end(self._process, END_S)
         self._context.destroy(linger=0)
         shutil.rmtree(rundir.root() / self.name, ignore_errors=True)  # of one that was killed
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -10,20 +10,21 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from bridges import processes
 from bridges.control.client import Client
 from bridges.control.messages import Reply, Verb
 from bridges.lsl_api import MarkerOutlet, local_clock_s
 from bridges.lsl_outlet import IntentionOutlet
 from controller import data, rundir
 from controller.board import BoardReader
+from controller.closing import Closing
 from controller.errors import HostError, MyoloopError
 from controller.rundir import Endpoint
 from controller.session import load_session
@@ -43,7 +44,7 @@ ROTATION: Final = 0.1
 TOLERANCE: Final = 1e-5
 
 
-class Bench:
+class Bench(Closing):
     """Runs the daemon, speaks to it, reads what it does."""
 
     def __init__(self) -> None:
@@ -351,25 +352,13 @@ class Bench:
         if self.alive:
             with suppress(MyoloopError, OSError):
                 self.follower("hand").send_signal(signal.SIGCONT)
-            self._process.terminate()
-        try:
-            self._process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        processes.end(self._process, PATIENCE_S)
         self.client.close()
         self._holder.close()
         self._process = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the daemon, and leave nothing behind."""
         self._end()
         if self._outlet:
             self._outlet.close()

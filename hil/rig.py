@@ -10,18 +10,19 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from bridges import processes
 from bridges.control.client import Client
 from bridges.lsl_outlet import IntentionOutlet
 from controller import data, rundir
 from controller.board import RECORD, BoardReader
+from controller.closing import Closing
 from controller.errors import HostError, MyoloopError
 from controller.session import FollowerSettings, RealTimeSettings, load_session
 from controller.skills.baoding import CHANNELS
@@ -36,7 +37,7 @@ END_S: Final = 10.0
 ANSWER_S: Final = 3.0
 
 
-class Rig:
+class Rig(Closing):
     """Runs one daemon after the other, each as ``work`` asks; one LSL session for all.
 
     Args:
@@ -238,27 +239,14 @@ class Rig:
         """End the daemon in order, and make sure."""
         if self._process is None:
             return
-        if self._process.poll() is None:
-            self._process.terminate()
-        try:
-            self._process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        processes.end(self._process, END_S)
         self._process = None
         file = self.folder / "report.json"
         if file.exists():
             self.report = msgspec.json.decode(file.read_bytes())
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the daemon, and leave nothing behind."""
         self.end()
         self._outlet.close()
         self._temporary.cleanup()

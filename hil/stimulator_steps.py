@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import yaml
@@ -35,6 +34,7 @@ from bridges.devices.stimulation_calibration import load_calibration
 from bridges.devices.stimulation_limits import StimulationLimits
 from bridges.devices.stimulation_mapping import StimulationMapping
 from controller import data
+from controller.closing import Closing
 from controller.errors import HostError, MyoloopError
 from controller.names import MUSCLES
 from controller.skills.passthrough import muscles
@@ -71,7 +71,7 @@ FLEXORS: Final = ("FDS", "FDP")
 R = TypeVar("R", bound=Reply)
 
 
-class Wire:
+class Wire(Closing):
     """A stimulator at the end of a line, spoken to directly: no daemon, no driver."""
 
     def __init__(self, path: str) -> None:
@@ -112,15 +112,8 @@ class Wire:
         """Whether each output is at work."""
         return self.ask(MlGetCurrentData(ALL_ERRORS), CurrentData).active
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Give the port back."""
         self._port.close()
 
 

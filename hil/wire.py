@@ -1,8 +1,7 @@
 """An Ability Hand at the end of a line, spoken to directly: no daemon, no driver."""
 
 import time
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from bridges.devices.ability_hand_codec import (
     to_counts,
 )
 from bridges.devices.port import Port
+from controller.closing import Closing
 from controller.errors import MyoloopError
 
 Array = NDArray[np.float64]
@@ -32,7 +32,7 @@ LOOK_S: Final = 0.0002
 VELOCITY_DEG_S: Final = 3000.0  # of the largest count: ICD
 
 
-class Wire:
+class Wire(Closing):
     """One hand on one port.
 
     Attributes:
@@ -106,13 +106,6 @@ class Wire:
             raise MyoloopError(f"no reply within {ANSWER_S * 1e3:.0f} ms")
         return reply
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Give the port back."""
         self._port.close()

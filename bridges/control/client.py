@@ -2,7 +2,6 @@
 
 import time
 from contextlib import suppress
-from types import TracebackType
 from typing import Final, Self
 
 import zmq
@@ -10,6 +9,7 @@ import zmq
 from bridges.control import curve
 from bridges.control.messages import Reply, Request, Verb, decode_reply, encode
 from controller import rundir
+from controller.closing import Closing
 from controller.errors import HostError, MyoloopError
 from controller.rundir import Endpoint
 
@@ -17,7 +17,7 @@ ANSWER_S: Final = 3.0  # the loop answers within a tick; a swap has its own pati
 SWAP_S: Final = 60.0
 
 
-class Client:
+class Client(Closing):
     """Asks one daemon; a request at a time.
 
     Args:
@@ -79,14 +79,3 @@ class Client:
         """Disconnect."""
         self._socket.close()
         self._context.term()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from rich.console import Console
 
+from bridges import processes
 from bridges.emg import calibration_screen
 from bridges.emg.calibration import Calibration, microvolts, save
 from bridges.emg.emulate import known
@@ -106,9 +107,4 @@ def _subject(settings: EmgSettings, follow: str, fault: str, wanted: bool) -> It
     try:
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        processes.end(process, END_S)
