@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -224,6 +225,16 @@ def _print(result: Result) -> None:
         for name, one in result.latencies_ms.items():
             table.add_row(name, *(f"{one[q]:.2f}" for q in ("p50", "p99", "p999", "max")))
         Console().print(table)
+
+
+def timed(act: Callable[[], object], times: int) -> list[float]:
+    """How long each of so many repetitions takes [ms]."""
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        act()
+        took.append((time.perf_counter() - began) * 1e3)
+    return took
 
 
 def milliseconds(values: np.ndarray | list[float]) -> str:

@@ -205,6 +205,19 @@ ON: Final = "it goes on and follows"
 NO: Final = "it can't be armed, and the driver says why"
 OFF: Final = "FAULT within 5 s, with the reason; the device is stopped"
 PULLED: Final = f"{OFF}; plugged in again it waits for a reset and an arming"
+BEARABLE: Final = [
+    "drop=0.1",
+    "corrupt=0.1",
+    "delay=20",
+    "duplicate=0.2",
+    "reorder=0.2",
+    "truncate=0.1",
+]
+LINE_FAULTS: Final = (
+    *(Fault(spec, ON, goes_on) for spec in BEARABLE),
+    *(Fault(spec, NO, not_armed) for spec in ("wrong=1", "mute")),
+)
+"""What any line can do, whichever device is at its end."""
 
 
 def _inject(subject: Subject, fault: Fault) -> Step:

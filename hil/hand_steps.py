@@ -10,19 +10,16 @@ from bridges.devices.passthrough_motors import motors
 from bridges.devices.port import Port
 from controller import data
 from controller.errors import HostError
-from hil.bring_up import Bench, Outcome, Step, milliseconds
+from hil.bring_up import Bench, Outcome, Step, milliseconds, timed
 from hil.chain import Chain
 from hil.chain_steps import (
-    NO,
+    LINE_FAULTS,
     OFF,
-    ON,
     PULLED,
     Fault,
     Subject,
     faults,
-    goes_on,
     let_go,
-    not_armed,
     pulled,
     steps,
 )
@@ -78,12 +75,8 @@ def _exclusive(bench: Bench) -> Outcome:
 
 
 def _round_trip(bench: Bench) -> Outcome:
-    took = []
     with Wire(bench.port) as wire:
-        for _ in range(ROUND_TRIPS):
-            began = time.perf_counter()
-            wire.ask()
-            took.append((time.perf_counter() - began) * 1e3)
+        took = timed(wire.ask, ROUND_TRIPS)
     bench.latencies_ms["question to reply"] = took
     return Outcome(max(took) <= ROUND_TRIP_MS, milliseconds(took))
 
@@ -203,13 +196,7 @@ HAND: Final = Subject(
     after=_after,
 )
 FAULTS: Final = (
-    *(
-        Fault(spec, ON, goes_on)
-        for spec in ("drop=0.1", "corrupt=0.1", "delay=20", "duplicate=0.2", "reorder=0.2")
-    ),
-    Fault("truncate=0.1", ON, goes_on),
-    Fault("wrong=1", NO, not_armed),
-    Fault("mute", NO, not_armed),
+    *LINE_FAULTS,
     Fault("stuck", OFF, faults),
     Fault("slow", OFF, faults),
     Fault("unplug", PULLED, pulled),

@@ -1,7 +1,6 @@
 """The steps of ``myoloop hil`` for a HASOMED stimulator, in their order."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -38,19 +37,16 @@ from controller.closing import Closing
 from controller.errors import HostError, MyoloopError
 from controller.names import MUSCLES
 from controller.skills.passthrough import muscles
-from hil.bring_up import Bench, Outcome, Step, milliseconds
+from hil.bring_up import Bench, Outcome, Step, milliseconds, timed
 from hil.chain import Chain
 from hil.chain_steps import (
-    NO,
+    LINE_FAULTS,
     OFF,
-    ON,
     PULLED,
     Fault,
     Subject,
     faults,
-    goes_on,
     let_go,
-    not_armed,
     pulled,
     steps,
 )
@@ -143,18 +139,9 @@ def _exclusive(bench: Bench) -> Outcome:
 
 def _round_trip(bench: Bench) -> Outcome:
     with Wire(bench.port) as wire:
-        took = _timed(wire.status, ROUND_TRIPS)
+        took = timed(wire.status, ROUND_TRIPS)
     bench.latencies_ms["question to answer"] = took
     return Outcome(max(took) <= ROUND_TRIP_MS, milliseconds(took))
-
-
-def _timed(act: Callable[[], object], times: int) -> list[float]:
-    took = []
-    for _ in range(times):
-        began = time.perf_counter()
-        act()
-        took.append((time.perf_counter() - began) * 1e3)
-    return took
 
 
 def _not_initialised(bench: Bench) -> Outcome:
@@ -260,13 +247,7 @@ STIMULATOR: Final = Subject(
     after=_after,
 )
 FAULTS: Final = (
-    *(
-        Fault(spec, ON, goes_on)
-        for spec in ("drop=0.1", "corrupt=0.1", "delay=20", "duplicate=0.2", "reorder=0.2")
-    ),
-    Fault("truncate=0.1", ON, goes_on),
-    Fault("wrong=1", NO, not_armed),
-    Fault("mute", NO, not_armed),
+    *LINE_FAULTS,
     Fault("electrode=1", OFF, faults),
     Fault("unplug", PULLED, pulled),
 )
