@@ -1,7 +1,7 @@
 """The MuJoCo hand as a plant: one control step of the official physics per tick."""
 
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 import mujoco
@@ -25,8 +25,8 @@ DIVERGED: Final = [
 ]
 
 
-class MujocoHandOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """The simulated hand has nothing to set."""
+class HandOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A simulated hand has nothing to set."""
 
 
 def create(options: dict[str, Any], rate_hz: float, origin: str) -> "MujocoHand":
@@ -36,7 +36,7 @@ def create(options: dict[str, Any], rate_hz: float, origin: str) -> "MujocoHand"
         SettingsError: an option that it does not have.
         PlantError: the physics step does not divide the tick.
     """
-    convert(options, MujocoHandOptions, origin)
+    convert(options, HandOptions, origin)
     return MujocoHand(rate_hz)
 
 
@@ -45,41 +45,69 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in ("mujoco", "myosuite", "myo-sim")}
 
 
-class MujocoHand:
-    """39 muscles, 23 joints, two balls; paused until the first write after a reset."""
+class HandLayout(Protocol):
+    """Where a hand's quantities live in its compiled model."""
 
-    def __init__(self, rate_hz: float) -> None:
-        self._model = load_model()
-        steps = 1.0 / rate_hz / self._model.opt.timestep
+    def feedback(
+        self, time_s: Array, qpos: Array, qvel: Array, act: Array, xpos: Array, xmat: Array
+    ) -> Feedback:
+        """Pick the feedback out of MuJoCo's arrays."""
+        ...
+
+
+class SimulatedHand:
+    """A hand in MuJoCo as a plant; paused until the first write after a reset.
+
+    Args:
+        kind: name of the plant.
+        model: the official one, its names checked.
+        layout: of the model.
+        start_qpos: where a reset puts it, (model.nq,).
+        rate_hz: of the ticks.
+
+    Raises:
+        PlantError: the physics step does not divide the tick.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        model: mujoco.MjModel,
+        layout: HandLayout,
+        start_qpos: Array,
+        rate_hz: float,
+    ) -> None:
+        self.model = model
+        steps = 1.0 / rate_hz / model.opt.timestep
         self._substeps = round(steps)
         if self._substeps < 1 or abs(steps - self._substeps) > 1e-6:
             raise PlantError(
-                f"plant myohand: {rate_hz:g} Hz is {steps:.3f} physics steps of "
-                f"{self._model.opt.timestep * 1e3:g} ms; it must be a whole number"
+                f"plant {kind}: {rate_hz:g} Hz is {steps:.3f} physics steps of "
+                f"{model.opt.timestep * 1e3:g} ms; it must be a whole number"
             )
-        self._data = mujoco.MjData(self._model)
+        self.data = data = mujoco.MjData(model)
         # Each of these attributes makes a new view whenever it is asked for; one view will do.
-        self._qpos, self._qvel, self._act = self._data.qpos, self._data.qvel, self._data.act
-        self._xpos, self._xmat, self._ctrl = self._data.xpos, self._data.xmat, self._data.ctrl
-        self._warnings = self._data.warning.number
-        self.layout = Layout(self._model)
-        self.start_qpos: Array = Start.of(self._model).qpos
-        self.info = PlantInfo("myohand", MUSCLES, JOINTS, rate_hz, versions())
+        self._qpos, self._qvel, self._act = data.qpos, data.qvel, data.act
+        self._xpos, self._xmat, self._ctrl = data.xpos, data.xmat, data.ctrl
+        self._warnings = data.warning.number
+        self._layout = layout
+        self.start_qpos = start_qpos
+        self.info = PlantInfo(kind, MUSCLES, JOINTS, rate_hz, versions())
         self.reset()
 
     def reset(self) -> None:
-        """Open hand, palm up, balls at ``start_qpos``."""
-        mujoco.mj_resetData(self._model, self._data)
+        """Put it to ``start_qpos``, at rest."""
+        mujoco.mj_resetData(self.model, self.data)
         self._qpos[:] = self.start_qpos
-        mujoco.mj_forward(self._model, self._data)
+        mujoco.mj_forward(self.model, self.data)
 
     def read(self) -> Feedback:
         """The newest feedback; copies, so that it stays as it was."""
         qpos = self._qpos.copy()
         if self._diverged():
             qpos[:] = np.nan  # MuJoCo has put it back to a finite state: do not believe it
-        return self.layout.feedback(
-            np.array(self._data.time),
+        return self._layout.feedback(
+            np.array(self.data.time),
             qpos,
             self._qvel.copy(),
             self._act.copy(),
@@ -98,11 +126,20 @@ class MujocoHand:
         the ``mj_forward`` before: ``mj_step2`` does the rest of that step, to the same bit.
         """
         self._ctrl[:] = excitation
-        mujoco.mj_step2(self._model, self._data)
+        mujoco.mj_step2(self.model, self.data)
         if self._substeps > 1:
-            mujoco.mj_step(self._model, self._data, self._substeps - 1)
-        mujoco.mj_forward(self._model, self._data)
+            mujoco.mj_step(self.model, self.data, self._substeps - 1)
+        mujoco.mj_forward(self.model, self.data)
         return excitation
 
     def close(self) -> None:
         """Nothing to let go."""
+
+
+class MujocoHand(SimulatedHand):
+    """39 muscles, 23 joints, two balls: starts as the official episodes do, palm up."""
+
+    def __init__(self, rate_hz: float) -> None:
+        model = load_model()
+        self.layout = Layout(model)
+        super().__init__("myohand", model, self.layout, Start.of(model).qpos, rate_hz)

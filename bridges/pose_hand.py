@@ -7,18 +7,15 @@ another order than in the Baoding scene: here is the only place that knows.
 
 import functools
 import warnings
-from importlib.metadata import version
 from typing import Any, Final
 
-import msgspec
 import mujoco
 import numpy as np
 
-from bridges.mujoco_hand import DIVERGED
-from controller.errors import ContractError, PlantError
-from controller.messages import Array, Excitation, Feedback
+from bridges.mujoco_hand import HandOptions, SimulatedHand
+from controller.errors import ContractError
+from controller.messages import Array, Feedback
 from controller.names import JOINTS, MUSCLES
-from controller.ports import PlantInfo
 from controller.settings import convert
 
 RECIPE: Final = "hand_pose"
@@ -92,10 +89,6 @@ class PoseLayout:
         )
 
 
-class PoseHandOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """The simulated hand has nothing to set."""
-
-
 def create(options: dict[str, Any], rate_hz: float, origin: str) -> "PoseHand":
     """Make the plant ``pose-hand`` for a session.
 
@@ -103,51 +96,20 @@ def create(options: dict[str, Any], rate_hz: float, origin: str) -> "PoseHand":
         SettingsError: an option that it does not have.
         PlantError: the physics step does not divide the tick.
     """
-    convert(options, PoseHandOptions, origin)
+    convert(options, HandOptions, origin)
     return PoseHand(rate_hz)
 
 
-class PoseHand:
-    """39 muscles, 23 joints; paused until the first write after a reset."""
+class PoseHand(SimulatedHand):
+    """39 muscles, 23 joints, nothing to hold."""
 
     def __init__(self, rate_hz: float) -> None:
-        self.model = load_pose_model()
-        steps = 1.0 / rate_hz / self.model.opt.timestep
-        self._substeps = round(steps)
-        if self._substeps < 1 or abs(steps - self._substeps) > 1e-6:
-            raise PlantError(
-                f"plant pose-hand: {rate_hz:g} Hz is {steps:.3f} physics steps of "
-                f"{self.model.opt.timestep * 1e3:g} ms; it must be a whole number"
-            )
-        self.data = mujoco.MjData(self.model)
-        self.layout = PoseLayout(self.model)
-        self.start_rad: Array = np.zeros(len(JOINTS))
-        versions = {name: version(name) for name in ("mujoco", "myosuite", "myo-sim")}
-        self.info = PlantInfo("pose-hand", MUSCLES, JOINTS, rate_hz, versions)
-        self.reset()
+        model = load_pose_model()
+        self.layout = PoseLayout(model)
+        start_qpos = model.qpos0.copy()
+        start_qpos[self.layout.joints] = 0.0
+        super().__init__("pose-hand", model, self.layout, start_qpos, rate_hz)
 
-    def reset(self) -> None:
-        """The start posture ``start_rad``, at rest."""
-        mujoco.mj_resetData(self.model, self.data)
-        self.data.qpos[self.layout.joints] = self.start_rad
-        mujoco.mj_forward(self.model, self.data)
-
-    def read(self) -> Feedback:
-        """The newest feedback; copies, so that it stays as it was."""
-        data = self.data
-        qpos = data.qpos.copy()
-        if any(data.warning[kind].number for kind in DIVERGED):
-            qpos[:] = np.nan  # MuJoCo has put it back to a finite state: do not believe it
-        return self.layout.feedback(
-            np.array(data.time), qpos, data.qvel, data.act, data.xpos, data.xmat
-        )
-
-    def write(self, excitation: Excitation) -> Excitation:
-        """Apply excitations, (39,), for one tick; then refresh what is derived."""
-        self.data.ctrl[:] = excitation
-        mujoco.mj_step(self.model, self.data, self._substeps)
-        mujoco.mj_forward(self.model, self.data)
-        return excitation
-
-    def close(self) -> None:
-        """Nothing to let go."""
+    def start_at(self, joint_pos: Array) -> None:
+        """Where the next reset puts the joints, (23,) [rad]."""
+        self.start_qpos[self.layout.joints] = joint_pos

@@ -123,7 +123,7 @@ class OwnTaskPlant(MujocoHand):
         self.angle_rad = rng.uniform(0.0, 2 * np.pi)
         joints = rng.normal(0.0, JOINT_NOISE_RAD, 23)
         self.start_qpos = self._official_start.copy()
-        hand_range = self._model.jnt_range[:23].T
+        hand_range = self.model.jnt_range[:23].T
         self.start_qpos[:23] = np.clip(self.start_qpos[:23] + joints, *hand_range)
         self.reset()
         balls = baoding.markers(self.read(), baoding.begin_at(self.angle_rad))

@@ -198,7 +198,7 @@ def test_derived_quantities_belong_to_the_state_after_the_write(hand: MujocoHand
     layout, data = Layout(model), mujoco.MjData(model)
     for _ in range(3):
         hand.write(np.full(39, 0.6, np.float32))
-    data.qpos[:], data.qvel[:] = hand._data.qpos, hand._data.qvel
+    data.qpos[:], data.qvel[:] = hand.data.qpos, hand.data.qvel
     mujoco.mj_kinematics(model, data)
     feedback = hand.read()
     assert np.array_equal(feedback.palm_pos, data.xpos[layout.palm])

@@ -14,12 +14,12 @@ def hand() -> PoseHand:
 
 def test_joints_are_in_the_shared_order(hand: PoseHand) -> None:
     angles = np.array([np.mean(JOINT_RANGE_RAD[name]) + 0.01 * i for i, name in enumerate(JOINTS)])
-    hand.start_rad = angles
+    hand.start_at(angles)
     hand.reset()
     assert hand.read().joint_pos == pytest.approx(angles)
     for name, angle in zip(JOINTS, angles, strict=True):
         assert hand.data.joint(f"{name}_r").qpos[0] == pytest.approx(angle)
-    hand.start_rad = np.zeros(23)
+    hand.start_at(np.zeros(23))
 
 
 def test_joint_ranges_are_those_of_the_shared_names(hand: PoseHand) -> None:

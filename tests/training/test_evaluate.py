@@ -142,7 +142,7 @@ def test_own_starts_are_on_targets_all_round(make: Make) -> None:
         away = baoding.errors_m(feedback, plant.begin(feedback))
         assert (away < baoding.SOLVED_DISTANCE_M).all()
         angles.append(plant.angle_rad)
-        ranges = plant._model.jnt_range[:23]
+        ranges = plant.model.jnt_range[:23]
         assert (feedback.joint_pos >= ranges[:, 0]).all()
         assert (feedback.joint_pos <= ranges[:, 1]).all()
     assert np.ptp(angles) > np.pi

@@ -157,7 +157,7 @@ class PostureEvaluator:
     def _run_own(self, plant: PoseHand, seed: int, gate_class: type[Gate]) -> Trial:
         rng = np.random.default_rng(seed)
         low, high = plant.model.jnt_range[plant.layout.joints].T
-        plant.start_rad = np.clip(rng.normal(0.0, JOINT_NOISE_RAD, low.size), low, high)
+        plant.start_at(np.clip(rng.normal(0.0, JOINT_NOISE_RAD, low.size), low, high))
         script = SCRIPTS[self.asked.task](rng)
         self.source.play(script)
         loop = self._loop(plant, posture, gate_class)
