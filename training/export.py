@@ -5,9 +5,10 @@ sigmoid are inside, and the recurrent state goes in and out. Parity with torch i
 measured before the file is put in place.
 """
 
-import os
 import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -154,8 +155,7 @@ def export(checkpoint: Path, target: Path) -> float:
     """
     state = load_checkpoint(checkpoint)
     graph = graph_of(state)
-    part = target.with_name(f".{target.name}.part.onnx")
-    try:
+    with whole(target) as part:
         _write(graph, contract_of(state), part)
         difference = parity(graph, part)
         if not difference <= PARITY_LIMIT:
@@ -163,10 +163,18 @@ def export(checkpoint: Path, target: Path) -> float:
                 f"{target}: onnxruntime differs from torch by {difference:.2e} of excitation "
                 f"over {PARITY_STEPS} steps; allowed: {PARITY_LIMIT:.0e}"
             )
-        os.replace(part, target)
+    return difference
+
+
+@contextmanager
+def whole(target: Path) -> Iterator[Path]:
+    """Where to write a policy; it is put in place once everything went well, or not at all."""
+    part = target.with_name(f".{target.name}.part.onnx")
+    try:
+        yield part
+        part.replace(target)
     finally:
         part.unlink(missing_ok=True)
-    return difference
 
 
 def publish(checkpoint: Path, target: Path) -> float:

@@ -23,7 +23,7 @@ from controller.policy import (
     load,
 )
 from controller.skills import baoding
-from training.export import attach
+from training.export import attach, whole
 
 NEWEST_OPSET: Final = 21  # that onnxruntime 1.20 reads
 
@@ -50,13 +50,9 @@ def wrap(network: Path, target: Path) -> None:
     _rename_input(graph, sources[0].name)
     _append_official_map(graph, results[0])
     attach(model, _contract(network))
-    part = target.with_name(f".{target.name}.part.onnx")
-    try:
+    with whole(target) as part:
         onnx.save(model, str(part))
         load(part)  # the contract's reader has the last word
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _check_opset(network: Path, model: onnx.ModelProto) -> None:

@@ -19,7 +19,7 @@ from bridges.pose_hand import load_pose_model
 from controller.names import JOINTS, MUSCLES
 from controller.policy import CONTRACT_VERSION, EXCITATION, OBSERVATION, Contract, load
 from controller.skills import posture
-from training.export import save_graph
+from training.export import save_graph, whole
 from training.posture import teacher
 from training.posture.geometry import Geometry, fit, terms
 from training.posture.hands import PoseHands
@@ -194,13 +194,9 @@ def write(target: Path) -> Geometry:
         OBSERVATION: torch.zeros(1, posture.observation(posture.OWN_TERMS).size),
         f"{STATE}_in": torch.zeros(1, len(MUSCLES)),
     }
-    part = target.with_name(f".{target.name}.part.onnx")
-    try:
+    with whole(target) as part:
         save_graph(graph, inputs, [EXCITATION, f"{STATE}_out"], contract(geometry), part)
         load(part)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
     return geometry
 
 
