@@ -6,9 +6,7 @@ intervened the two are the same trajectory, and it is run once.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -30,9 +28,9 @@ from controller.supervisor.states import WHAT_IS_MISSING, Order, Reason, State
 from controller.supervisor.supervisor import Supervisor
 from training.curriculum import FASTEST_PERIOD_S
 from training.episodes import LIFT_M
+from training.workers import spread
 
 RATE_HZ: Final = 1.0 / baoding.CONTROL_STEP_S
-WORKERS: Final = 2
 OwnTask = Literal["hold", "cw", "ccw", "profile"]
 EPISODE_S: Final = {"hold": 5.0, "cw": 5.0, "ccw": 5.0, "profile": 20.0}
 JOINT_NOISE_RAD: Final = 0.03  # of an own task's start, standard deviation
@@ -263,17 +261,8 @@ def _episode(
     )
 
 
-_evaluator: Evaluator | None = None  # of this worker process
-
-
-def _start_worker(asked: Asked) -> None:
-    global _evaluator  # a worker process answers one question
-    _evaluator = Evaluator(asked)
-
-
-def _work(number: int) -> Episode:
-    assert _evaluator is not None  # _start_worker ran
-    return _evaluator.episode(number)
+def _evaluator(asked: Asked) -> Callable[[int], Episode]:
+    return Evaluator(asked).episode
 
 
 def episodes(asked: Asked, count: int) -> Iterator[Episode]:
@@ -281,10 +270,7 @@ def episodes(asked: Asked, count: int) -> Iterator[Episode]:
     open_policy(asked)  # a bad file is refused here, not in a worker
     if asked.env:
         OfficialEnv(asked.env, asked.start, asked.perturb).close()
-    with ProcessPoolExecutor(
-        WORKERS, get_context("spawn"), initializer=_start_worker, initargs=(asked,)
-    ) as pool:
-        yield from pool.map(_work, range(count), chunksize=4)
+    return spread(_evaluator, asked, count, at_once=4)
 
 
 def summary(asked: Asked, done: list[Episode], policy: OnnxPolicy) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Runs an evaluation with a progress bar and prints its figures."""
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import msgspec
 from rich.console import Console
@@ -10,25 +11,28 @@ from rich.table import Table
 from controller.policy import load
 from training.evaluate import Asked, episodes, summary
 
+E = TypeVar("E")
+
 
 def run(asked: Asked, count: int, as_json: bool) -> None:
     """Evaluate and print, as a table or as JSON."""
     policy = load(asked.policy)
+    publish(summary(asked, watched(episodes(asked, count), count), policy), as_json, _print)
+
+
+def watched(running: Iterator[E], count: int) -> list[E]:
+    """All episodes, with a progress bar while they run."""
     console = Console(stderr=True)
-    done = list(
-        track(
-            episodes(asked, count),
-            total=count,
-            description="episodes",
-            console=console,
-            disable=not console.is_terminal,
-        )
-    )
-    figures = summary(asked, done, policy)
+    hidden = not console.is_terminal
+    return list(track(running, "episodes", total=count, console=console, disable=hidden))
+
+
+def publish(figures: dict[str, Any], as_json: bool, show: Callable[[dict[str, Any]], None]) -> None:
+    """Print figures, as JSON or as ``show`` shows them."""
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(figures), indent=2).decode())
     else:
-        _print(figures)
+        show(figures)
 
 
 def _print(figures: dict[str, Any]) -> None:

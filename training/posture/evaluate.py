@@ -5,9 +5,7 @@ grip as a sine, the grip as a step.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -26,8 +24,9 @@ from controller.supervisor.gate import Gate
 from controller.supervisor.limits import Limits
 from controller.supervisor.states import WHAT_IS_MISSING, State
 from controller.supervisor.supervisor import Supervisor
-from training.evaluate import ARM, WORKERS, OpenGate, Script, policy_versions
+from training.evaluate import ARM, OpenGate, Script, policy_versions
 from training.posture.targets import DIGITS
+from training.workers import spread
 
 RATE_HZ: Final = 1.0 / posture.CONTROL_STEP_S
 PostureTaskName = Literal["digits", "transitions", "sine", "step"]
@@ -233,17 +232,8 @@ def open_policy(asked: PostureAsked) -> OnnxPolicy:
     return policy
 
 
-_evaluator: PostureEvaluator | None = None  # of this worker process
-
-
-def _start_worker(asked: PostureAsked) -> None:
-    global _evaluator  # a worker process answers one question
-    _evaluator = PostureEvaluator(asked)
-
-
-def _work(number: int) -> Trial:
-    assert _evaluator is not None  # _start_worker ran
-    return _evaluator.trial(number)
+def _evaluator(asked: PostureAsked) -> Callable[[int], Trial]:
+    return PostureEvaluator(asked).trial
 
 
 def trials(asked: PostureAsked, count: int) -> Iterator[Trial]:
@@ -251,10 +241,7 @@ def trials(asked: PostureAsked, count: int) -> Iterator[Trial]:
     open_policy(asked)  # a bad file is refused here, not in a worker
     if asked.env:
         OfficialPose(asked.env, asked.perturb).close()
-    with ProcessPoolExecutor(
-        WORKERS, get_context("spawn"), initializer=_start_worker, initargs=(asked,)
-    ) as pool:
-        yield from pool.map(_work, range(count), chunksize=2)
+    return spread(_evaluator, asked, count, at_once=2)
 
 
 def summary(asked: PostureAsked, done: list[Trial], policy: OnnxPolicy) -> dict[str, Any]:

@@ -2,33 +2,18 @@
 
 from typing import Any
 
-import msgspec
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from controller.policy import load
 from training.posture.evaluate import PostureAsked, summary, trials
+from training.scoreboard import publish, watched
 
 
 def run(asked: PostureAsked, count: int, as_json: bool) -> None:
     """Evaluate and print, as a table or as JSON."""
     policy = load(asked.policy)
-    console = Console(stderr=True)
-    done = list(
-        track(
-            trials(asked, count),
-            total=count,
-            description="episodes",
-            console=console,
-            disable=not console.is_terminal,
-        )
-    )
-    figures = summary(asked, done, policy)
-    if as_json:
-        print(msgspec.json.format(msgspec.json.encode(figures), indent=2).decode())
-    else:
-        _print(figures)
+    publish(summary(asked, watched(trials(asked, count), count), policy), as_json, _print)
 
 
 def _print(figures: dict[str, Any]) -> None:
