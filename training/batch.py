@@ -172,9 +172,14 @@ class Hands:
 
         ``what_broke`` then says in words what it was.
         """
-        kinds = self._batch.warning[:, list(BAD), 1] > 0
-        self._batch.warning[:] = 0
-        lost: NDArray[np.bool_] = kinds.any(axis=1) | ~np.isfinite(self._qpos).all(axis=1)
-        named = [name for name, any_ in zip(BAD.values(), kinds.any(axis=0), strict=True) if any_]
-        self.what_broke = f"their {' and '.join(named) or 'position'} is not finite or too large"
+        lost, self.what_broke = broken(self._batch, self._qpos)
         return lost
+
+
+def broken(batch: Batch, qpos: Array) -> tuple[NDArray[np.bool_], str]:
+    """Hands lost since the last call, (count,), and in words what it was; forgets them."""
+    kinds = batch.warning[:, list(BAD), 1] > 0
+    batch.warning[:] = 0
+    lost: NDArray[np.bool_] = kinds.any(axis=1) | ~np.isfinite(qpos).all(axis=1)
+    named = [name for name, any_ in zip(BAD.values(), kinds.any(axis=0), strict=True) if any_]
+    return lost, f"their {' and '.join(named) or 'position'} is not finite or too large"

@@ -11,7 +11,7 @@ from bridges.pose_hand import PoseLayout, load_pose_model
 from controller.messages import Array, Feedback
 from controller.names import JOINTS, MUSCLES
 from controller.skills.posture import CONTROL_STEP_S
-from training.batch import BAD
+from training.batch import broken
 
 OFFICIAL_SUBSTEPS: Final = 10
 COARSE_SUBSTEPS: Final = 3
@@ -90,9 +90,5 @@ class PoseHands:
 
     def broken(self) -> NDArray[np.bool_]:
         """Hands whose physics became non-finite or was reset by MuJoCo since the last call."""
-        kinds = self._batch.warning[:, list(BAD), 1] > 0
-        self._batch.warning[:] = 0
-        lost: NDArray[np.bool_] = kinds.any(axis=1) | ~np.isfinite(self._qpos).all(axis=1)
-        named = [name for name, any_ in zip(BAD.values(), kinds.any(axis=0), strict=True) if any_]
-        self.what_broke = f"their {' and '.join(named) or 'position'} is not finite or too large"
+        lost, self.what_broke = broken(self._batch, self._qpos)
         return lost
