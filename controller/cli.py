@@ -48,6 +48,17 @@ class Commands(TyperGroup):
         return {entry.name: entry for entry in entry_points(group=self.installed_as)}
 
 
+def group(installed_as: str, about: str) -> typer.Typer:
+    """A command whose own subcommands are found in these entry points."""
+    return typer.Typer(
+        cls=type("Group", (Commands,), {"installed_as": installed_as}),
+        add_completion=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help=about,
+    )
+
+
 def _load(entry: EntryPoint) -> tuple[Callable[..., Any], dict[str, Any]]:
     """The function of a command and its settings; a broken one is shown in the help, too."""
     try:
