@@ -9,7 +9,7 @@ import yaml
 
 from bridges.devices.port import Port
 from bridges.devices.sciencemode import BAUD, OUTPUTS_OF
-from bridges.devices.sciencemode_codec import (
+from bridges.devices.sciencemode_messages import (
     ALL_ERRORS,
     CHANNELS,
     Answer,

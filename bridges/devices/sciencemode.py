@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from bridges.devices.sciencemode_codec import (
+from bridges.devices.sciencemode_messages import (
     ALL_ERRORS,
     CHANNELS,
     FOUR_CHANNELS,

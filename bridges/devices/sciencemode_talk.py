@@ -2,7 +2,9 @@
 
 from typing import Final
 
-from bridges.devices.sciencemode_codec import (
+from bridges.devices.sciencemode_codec import decode, encode
+from bridges.devices.sciencemode_frame import Unwrapper
+from bridges.devices.sciencemode_messages import (
     ERRORS,
     NUMBERS,
     Answer,
@@ -21,10 +23,7 @@ from bridges.devices.sciencemode_codec import (
     Request,
     Result,
     StimStatus,
-    Unwrapper,
     Version,
-    decode,
-    encode,
 )
 
 ASKED_FOR: Final = {

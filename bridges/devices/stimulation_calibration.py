@@ -12,7 +12,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
-from bridges.devices.sciencemode_codec import CHANNELS, MlUpdate, Train
+from bridges.devices.sciencemode_messages import CHANNELS, MlUpdate, Train
 from bridges.devices.stimulation_limits import NARROWEST_US, StimulationLimits, biphasic
 from bridges.devices.stimulation_pools import POOLS
 from controller.errors import HostError, SettingsError

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from bridges.devices.sciencemode_codec import CHANNELS, MlUpdate, Point, Train
+from bridges.devices.sciencemode_messages import CHANNELS, MlUpdate, Point, Train
 
 GAP_US: Final = 100  # without current between the two phases, as in the maker's examples
 NARROWEST_US: Final = 10  # the device knows 0 and 10-4095

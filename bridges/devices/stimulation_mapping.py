@@ -7,7 +7,7 @@ the allowed excitation that is mapped, and not the twin's activation.
 import numpy as np
 from numpy.typing import NDArray
 
-from bridges.devices.sciencemode_codec import MlUpdate
+from bridges.devices.sciencemode_messages import MlUpdate
 from bridges.devices.stimulation_calibration import Calibration
 from bridges.devices.stimulation_limits import NARROWEST_US, StimulationLimits
 from bridges.devices.stimulation_pools import FORCE_N, POOLS, pairs, pooled, weights

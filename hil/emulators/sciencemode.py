@@ -10,7 +10,9 @@ from typing import Annotated, Final
 
 import typer
 
-from bridges.devices.sciencemode_codec import (
+from bridges.devices.sciencemode_codec import decode, encode
+from bridges.devices.sciencemode_frame import Packet, Unwrapper
+from bridges.devices.sciencemode_messages import (
     ALL_ERRORS,
     CHANNELS,
     FOUR_CHANNELS,
@@ -26,17 +28,13 @@ from bridges.devices.sciencemode_codec import (
     MlInit,
     MlStop,
     MlUpdate,
-    Packet,
     Plain,
     Point,
     Result,
     Status,
     StimStatus,
     Train,
-    Unwrapper,
     Version,
-    decode,
-    encode,
 )
 from hil.emulators.faults import Faults
 

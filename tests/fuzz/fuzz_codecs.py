@@ -16,6 +16,7 @@ import atheris
 with atheris.instrument_imports(include=["bridges.devices"]):
     from bridges.devices import ability_hand_codec as hand
     from bridges.devices import sciencemode_codec as stimulator
+    from bridges.devices import sciencemode_frame as frame
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 CUT = 7
@@ -30,10 +31,10 @@ def stream(unwrapper_of, data: bytes) -> list:
     """The frames of a stream, which must not depend on how it was cut."""
     whole = unwrapper_of().feed(data)
     pieces = unwrapper_of()
-    cut = [frame for at in range(0, len(data), CUT) for frame in pieces.feed(data[at : at + CUT])]
+    cut = [one for at in range(0, len(data), CUT) for one in pieces.feed(data[at : at + CUT])]
     expect(cut == whole, "a cut changes what is heard")
-    held = pieces._bytes if unwrapper_of is stimulator.Unwrapper else pieces._frame
-    expect(len(held) <= stimulator.LONGEST, "memory is not bounded")
+    held = pieces._bytes if unwrapper_of is frame.Unwrapper else pieces._frame
+    expect(len(held) <= frame.LONGEST, "memory is not bounded")
     return whole
 
 
@@ -46,10 +47,10 @@ def hands(payload: bytes) -> None:
         expect(hand.encode_reply(reply) == payload, "a reply changes on its way")
 
 
-def stimulators(packet: stimulator.Packet) -> None:
+def stimulators(packet: frame.Packet) -> None:
     message = stimulator.decode(packet)
     if message is not None:
-        (again,) = stimulator.Unwrapper().feed(stimulator.encode(packet.number, message))
+        (again,) = frame.Unwrapper().feed(stimulator.encode(packet.number, message))
         expect(again.number == packet.number, "a number changes on its way")
         expect(stimulator.decode(again) == message, "a message changes on its way")
 
@@ -57,15 +58,15 @@ def stimulators(packet: stimulator.Packet) -> None:
 def one_input(data: bytes) -> None:
     for payload in stream(hand.Unwrapper, data):
         hands(payload)
-    for packet in stream(stimulator.Unwrapper, data):
+    for packet in stream(frame.Unwrapper, data):
         stimulators(packet)
     hands(data)
     if len(data) >= 2:
         prefix = int.from_bytes(data[:2], "big")
-        packet = stimulator.Packet(prefix >> 10, prefix & 0x3FF, data[2:])
+        packet = frame.Packet(prefix >> 10, prefix & 0x3FF, data[2:])
         stimulators(packet)
         if len(data) <= 500:
-            found = stream(stimulator.Unwrapper, stimulator.wrap(packet))
+            found = stream(frame.Unwrapper, frame.wrap(packet))
             expect(found == [packet], "a right frame is not heard")
     if 0 < len(data) <= 70:
         expect(stream(hand.Unwrapper, hand.wrap(data)) == [data], "a right frame is not heard")

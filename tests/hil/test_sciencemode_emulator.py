@@ -2,7 +2,9 @@
 
 import pytest
 
-from bridges.devices.sciencemode_codec import (
+from bridges.devices.sciencemode_codec import decode, encode
+from bridges.devices.sciencemode_frame import Packet, Unwrapper, wrap
+from bridges.devices.sciencemode_messages import (
     Answer,
     ChannelAnswer,
     Command,
@@ -13,17 +15,12 @@ from bridges.devices.sciencemode_codec import (
     MlInit,
     MlStop,
     MlUpdate,
-    Packet,
     Plain,
     Point,
     Result,
     Status,
     StimStatus,
     Train,
-    Unwrapper,
-    decode,
-    encode,
-    wrap,
 )
 from hil.emulators.faults import Faults
 from hil.emulators.sciencemode import StimulatorModel

@@ -5,12 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.devices.sciencemode_codec import (
-    ANSWERED,
+from bridges.devices.sciencemode_codec import decode, encode
+from bridges.devices.sciencemode_frame import LONGEST, Packet, Unwrapper, wrap
+from bridges.devices.sciencemode_messages import (
     ERRORS,
-    LONGEST,
-    PLAIN,
-    STATES,
     Answer,
     ChannelAnswer,
     Command,
@@ -22,17 +20,14 @@ from bridges.devices.sciencemode_codec import (
     MlInit,
     MlStop,
     MlUpdate,
-    Packet,
     Plain,
     Point,
     StimStatus,
     Train,
-    Unwrapper,
     Version,
-    decode,
-    encode,
-    wrap,
 )
+from bridges.devices.sciencemode_replies import ANSWERED, STATES
+from bridges.devices.sciencemode_requests import PLAIN
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "sciencemode.json").read_text())
 WIRE = {**VECTORS["published_hex"], **VECTORS["library_hex"]}

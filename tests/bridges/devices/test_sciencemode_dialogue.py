@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from bridges.devices.sciencemode import ScienceMode, ScienceModeOptions
-from bridges.devices.sciencemode_codec import (
+from bridges.devices.sciencemode_codec import decode, encode
+from bridges.devices.sciencemode_frame import Unwrapper
+from bridges.devices.sciencemode_messages import (
     Answer,
     Command,
     CurrentData,
@@ -16,9 +18,6 @@ from bridges.devices.sciencemode_codec import (
     MlStop,
     MlUpdate,
     Plain,
-    Unwrapper,
-    decode,
-    encode,
 )
 from bridges.devices.stimulation_limits import StimulationLimits
 from bridges.feed import Command as Live

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from bridges.devices.sciencemode_codec import MlUpdate, Point, Train
+from bridges.devices.sciencemode_messages import MlUpdate, Point, Train
 from bridges.devices.stimulation_calibration import (
     Channel,
     Curve,
