@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bridges.lsl_api import Inlet, Stream
-from bridges.lsl_match import WINDOW_S, Wanted, find, mismatches
+from bridges.lsl_match import WINDOW_S, NoMatch, Wanted, find, mismatches
 from controller.errors import StreamError
 
 ANSWER_S: Final = 5.0  # an outlet that takes longer to shake hands is not usable
@@ -146,7 +146,8 @@ class LinkKeeper:
         try:
             link = connect(self._wanted, WINDOW_S, self._number + 1)
         except StreamError as error:
-            self.trouble = f"the stream was lost: {' '.join(str(error).split())}"
+            why = error.brief if isinstance(error, NoMatch) else error
+            self.trouble = f"the stream was lost: {why}"
             return
         self._number = link.number
         self.link = link

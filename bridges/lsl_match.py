@@ -21,6 +21,18 @@ SHORTEST_WINDOW_S: Final = 0.5  # a shorter one misses streams
 LABELS_S: Final = 2.0  # an outlet that takes longer to describe itself is not usable
 
 
+class NoMatch(StreamError):
+    """No stream, or several, are as wanted; the message lists each that was seen.
+
+    Attributes:
+        brief: the same in a line: the nearest stream, and where it differs.
+    """
+
+    def __init__(self, message: str, brief: str) -> None:
+        super().__init__(message)
+        self.brief = brief
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What the stream has to be.
@@ -52,7 +64,7 @@ def find(wanted: Wanted, wait_s: float) -> Stream:
     """The one stream that matches, waited for; blocks 0.5 s at least.
 
     Raises:
-        StreamError: none or several match; lists what there is and where each differs.
+        NoMatch: none or several match; lists what there is and where each differs.
     """
     deadline = time.monotonic() + wait_s
     while True:
@@ -63,7 +75,7 @@ def find(wanted: Wanted, wait_s: float) -> Stream:
         if len(matching) == 1:
             return matching[0]
         if matching or deadline - time.monotonic() < SHORTEST_WINDOW_S:
-            raise StreamError(_refusal(named, len(matching), wanted, wait_s))
+            raise _refusal(named, len(matching), wanted, wait_s)
 
 
 def mismatches(stream: Stream, wanted: Wanted) -> list[str]:
@@ -104,7 +116,7 @@ def _with_labels(stream: Stream) -> Stream:
         return stream
 
 
-def _refusal(seen: list[Stream], matching: int, wanted: Wanted, wait_s: float) -> str:
+def _refusal(seen: list[Stream], matching: int, wanted: Wanted, wait_s: float) -> NoMatch:
     head = (
         f"{matching} streams match, only one may"
         if matching
@@ -120,7 +132,9 @@ def _refusal(seen: list[Stream], matching: int, wanted: Wanted, wait_s: float) -
     full.sort(key=lambda stream: len(mismatches(stream, wanted)))
     lines = [f"saw: {_shown(stream)}: {_verdict(stream, wanted)}" for stream in full]
     nothing = [f"saw: nothing in the session {wanted.session!r}"]
-    return "\n  ".join([head, want, *(lines or nothing)])
+    nearest = f"; {full[0].source_id!r} has {_verdict(full[0], wanted)}" if full else ""
+    brief = head if matching else f"no stream matches{nearest}"
+    return NoMatch("\n  ".join([head, want, *(lines or nothing)]), brief)
 
 
 def _shown(stream: Stream) -> str:

@@ -10,7 +10,7 @@ from bridges import lsl_api
 from bridges.emg.calibration import Electrodes, microvolts
 from bridges.emg.settings import EmgSettings, EmgStream
 from bridges.lsl_api import Inlet, Stream
-from bridges.lsl_link import ANSWER_S, LOST, LinkKeeper, connect
+from bridges.lsl_link import ANSWER_S, LOST, Link, LinkKeeper, connect
 from bridges.lsl_match import SHORTEST_WINDOW_S, WINDOW_S, Wanted
 from controller.errors import StreamError
 from controller.messages import Array
@@ -138,18 +138,23 @@ class EmgInlet:
         """
         link = self._keeper.link
         if link is None:
-            return self._none, lsl_api.NO_STAMPS, self._keeper.trouble.partition(" wanted:")[0]
+            return self._none, lsl_api.NO_STAMPS, self._keeper.trouble
         self.links = link.number
+        stamps, now_s = self._take(link), time.monotonic()
+        if len(stamps):
+            link.heard_s = now_s
+        self._keeper.look(link, now_s)
+        trouble = LOST if link.lost else ""
+        return self._rows[: len(stamps)].copy(), stamps + link.correction_s, trouble
+
+    def _take(self, link: Link) -> Array:
         if link.lost:
-            return self._none, lsl_api.NO_STAMPS, LOST
+            return lsl_api.NO_STAMPS
         try:
-            stamps = link.inlet.pull(self._rows)
+            return link.inlet.pull(self._rows)
         except RuntimeError:
             link.lost = True
-            return self._none, lsl_api.NO_STAMPS, LOST
-        if len(stamps):
-            link.heard_s = time.monotonic()
-        return self._rows[: len(stamps)].copy(), stamps + link.correction_s, ""
+            return lsl_api.NO_STAMPS
 
     def close(self) -> None:
         """Let the stream go."""
