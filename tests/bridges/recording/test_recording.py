@@ -1,5 +1,6 @@
 """The file itself: no bit is lost, whatever is torn off its end."""
 
+import gc
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcap.reader import make_reader
+from mcap.records import ChunkIndex
 from mcap_protobuf.decoder import DecoderFactory
 
 from bridges.recording.reader import read
@@ -118,6 +120,26 @@ def test_other_peoples_reader_lists_and_decodes_it(whole):
         assert ticks[4].joint_pos[5] == random_tick(4)["joint_pos"][5]
         assert [line.message for line in logs] == ["ACTIVE", "FAULT: e-stop"]
         assert [attachment.name for attachment in reader.iter_attachments()] == ["policy.onnx"]
+
+
+def test_the_index_does_not_grow_in_memory_and_is_whole_in_the_file(tmp_path):
+    writer = RecordingWriter(path := tmp_path / "long.mcap", ABOUT, b"", 40.0)
+    for number in range(400):
+        writer.add(random_tick(number))
+        writer.flush()
+    gc.collect()
+    assert sum(type(one) is ChunkIndex for one in gc.get_objects()) < 5
+    writer.close()
+    assert [one.name for one in tmp_path.iterdir()] == ["long.mcap"]
+    with path.open("rb") as file:
+        reader = make_reader(file)
+        summary = reader.get_summary()
+        assert len(summary.chunk_indexes) == summary.statistics.chunk_count > 50
+        late_ns = summary.statistics.message_end_time - 10**9
+        found = [
+            message.sequence for _, _, message in reader.iter_messages("/tick", starting_at=late_ns)
+        ]
+        assert found == list(range(359, 400))  # found by the index, to the tick
 
 
 def test_whatever_is_torn_off_the_whole_chunks_before_it_are_there(whole):
