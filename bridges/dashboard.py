@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bridges import palette
-from bridges.asked import asked
-from controller.skills.baoding import CHANNELS, SOLVED_DISTANCE_M
+from controller.ports import Skill
+from controller.skills.baoding import SOLVED_DISTANCE_M
 from controller.supervisor.judge import ENGAGED
 from controller.supervisor.states import State, reasons
 
@@ -44,6 +44,7 @@ class View:
 
     Attributes:
         record: the newest tick, a board.RECORD.
+        skill: that the hand works at.
         elapsed_s: from the first tick seen to this one.
         rate_hz: ticks a second of late, NaN before the second tick.
         worst_lateness_ns: of all the ticks seen.
@@ -52,6 +53,7 @@ class View:
     """
 
     record: NDArray[np.void]
+    skill: Skill
     elapsed_s: float
     rate_hz: float
     worst_lateness_ns: int
@@ -72,8 +74,8 @@ def screen(view: View | None) -> RenderableType:
         _panel(_state(view), "myoloop", WIDTH),
         _panel(_intention(view), "intention", WIDTH),
         _panel(_errors(view), "balls off target", WIDTH)
-        if view.record["objects"]
-        else _panel(_there(view), "posture", WIDTH),
+        if view.skill.OBJECTS
+        else _panel(_there(view), "task", WIDTH),
         below,
     )
 
@@ -82,13 +84,12 @@ def line(view: View) -> str:
     """The same in a line, for a log."""
     record = view.record
     errors = " ".join(f"{error * 1e3:.1f}" for error in _known_errors(record))
-    wish = f"{CHANNELS[0].label} {record['intention'][0]:+.2f}"
     told = f"error {errors} mm{', solved' if record['solved'] else ''}"
-    if not record["objects"]:
-        wish, told = asked(record), "solved" if record["solved"] else "on its way"
+    if not view.skill.OBJECTS:
+        told = _progress(view)
     return (
         f"{view.elapsed_s:7.1f} s  {State(int(record['state'])).name.lower():8}  "
-        f"{wish}  age {_age(float(record['age_s']))}  {told}  "
+        f"{said(view)}  age {_age(float(record['age_s']))}  {told}  "
         f"late {record['lateness_ns'] / 1e3:.0f} us, max {view.worst_lateness_ns / 1e3:.0f} us  "
         f"missed {record['missed']}  {'; '.join((_remark(record), *view.troubles))}"
     ).rstrip("; ")
@@ -131,27 +132,35 @@ def _remark(record: NDArray[np.void]) -> str:
     return ", ".join(name.replace("_", " ") for name in reasons(record["reasons"]))
 
 
+def said(view: View) -> str:
+    """What is asked of the hand, in the skill's own words."""
+    return view.skill.said(view.record["intention"][: len(view.skill.CHANNELS)])
+
+
 def _there(view: View) -> RenderableType:
-    return _lamp(bool(view.record["solved"]), "within 0.7 rad of what is asked", "on its way")
+    if not view.skill.SUCCESS:
+        return Text(_progress(view), FAINT)
+    return _lamp(bool(view.record["solved"]), view.skill.SUCCESS, "on its way")
+
+
+def _progress(view: View) -> str:
+    if not view.skill.SUCCESS:
+        return "no task"
+    return "solved" if view.record["solved"] else "on its way"
 
 
 def _intention(view: View) -> RenderableType:
-    record, channel = view.record, CHANNELS[0]
-    if not record["objects"]:
-        return _row(
-            Text(asked(record)),
-            _lamp(float(record["engage"]) >= ENGAGED, "engaged", "let go "),
-            Text(f"age {_age(float(record['age_s']))}".rjust(10), FAINT),
-        )
-    value = float(record["intention"][0])
-    return _row(
-        Text(channel.label),
-        _signed_bar(value / channel.high),
-        Text(f"{value:+.2f}"),
+    """One channel as a bar, several in words."""
+    record = view.record
+    beside = (
         _lamp(float(record["engage"]) >= ENGAGED, "engaged", "let go "),
         Text(f"age {_age(float(record['age_s']))}".rjust(10), FAINT),
-        fill=1,
     )
+    if len(view.skill.CHANNELS) > 1:
+        return _row(Text(said(view)), *beside)
+    (channel,), value = view.skill.CHANNELS, float(record["intention"][0])
+    bar = _signed_bar(value / channel.high)
+    return _row(Text(channel.label), bar, Text(f"{value:+.2f}"), *beside, fill=1)
 
 
 def _age(age_s: float) -> str:

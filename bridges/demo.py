@@ -25,10 +25,11 @@ from rich.console import RenderableType
 from bridges import processes
 from bridges.operator import HINT, Keys, Operator
 from bridges.view.command import free_port, has_display
-from controller import data, rundir
+from controller import data, registry, rundir
 from controller.board import BoardReader
 from controller.daemon import check_writable
 from controller.errors import HostError, MyoloopError
+from controller.ports import Skill
 from controller.report import write_json
 from controller.session import load_session
 
@@ -79,11 +80,11 @@ def demo(
         result = stage.report()
     if report:
         write_json(result, report)
-    print_summary(result)
+    print_summary(result, stage.skill)
     if render:
         from bridges.render import render as draw
 
-        draw(records, render)
+        draw(records, render, stage.skill)
 
 
 class Stage:
@@ -92,6 +93,7 @@ class Stage:
     Attributes:
         session: the session file that is played.
         source: the module that sends the intention.
+        skill: that the hand works at.
     """
 
     session = SESSION_FILE
@@ -119,6 +121,7 @@ class Stage:
     def _write_session(self) -> None:
         template = data.find(self.session)
         session = load_session(template)
+        self.skill: Skill = registry.find("skills", session.skill, str(template))
         plain: dict[str, Any] = msgspec.to_builtins(session)
         plain["name"] = self._name
         plain["policy"] = str(data.find(session.policy, template.parent))
@@ -154,7 +157,7 @@ class Stage:
         """Show the loop until it is over."""
         from bridges.terminal import show
 
-        show(reader, self._board.parent, over, hint=hint, beside=self.beside)
+        show(reader, self._board.parent, self.skill, over, hint=hint, beside=self.beside)
 
     def play(self, keep: bool, window: bool) -> list[NDArray[np.void]]:
         """Run to the end of the story; return the ticks if they are to be kept."""
@@ -258,7 +261,7 @@ class Keeper:
             self._next += 1
 
 
-def print_summary(report: dict[str, Any]) -> None:
+def print_summary(report: dict[str, Any], skill: Skill) -> None:
     """The run in words."""
     task, lateness, age = report["task"], report["wake_lateness_us"], report["intention_age_ms"]
     lines = [
@@ -268,23 +271,21 @@ def print_summary(report: dict[str, Any]) -> None:
         f"p99 {_number(lateness['p99'], 'us')}, max {_number(lateness['max'], 'us')}; "
         f"tick p50 {_number(report['tick_us']['p50'], 'us')}",
         f"intention age p50 {_number(age['p50'], 'ms')}, max {_number(age['max'], 'ms')}",
-        _success(task),
+        _success(task, skill),
         "gate: " + (", ".join(f"{k} {n}" for k, n in report["gate"].items()) or "no intervention"),
     ]
     print("\n".join(lines))
 
 
-def _success(task: dict[str, Any]) -> str:
+def _success(task: dict[str, Any], skill: Skill) -> str:
     """How well the policy did."""
     solved, error = task["solved_fraction"], task["error_mm"]["p50"]
     if solved is None:
         return "the hand never worked: engage did not rise"
+    words = f"{skill.SUCCESS} on {solved:.0%} of the working ticks"
     if error is None:  # a hand alone
-        return f"all joints together within 0.7 rad on {solved:.0%} of the working ticks"
-    return (
-        f"both balls within 15 mm on {solved:.0%} of the working ticks, "
-        f"{task['drops']} drops, median error {error} mm"
-    )
+        return words
+    return f"{words}, {task['drops']} drops, median error {error} mm"
 
 
 def _number(value: float | None, unit: str) -> str:

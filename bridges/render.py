@@ -21,6 +21,7 @@ from bridges import palette, stage, strip
 from bridges.offscreen import make_context, offscreen_backend
 from bridges.strip import Image8
 from controller.errors import HostError, SettingsError
+from controller.ports import Skill
 
 FRAME_RATES: Final = {".gif": 20.0, ".mp4": 40.0}  # by suffix: frames a second
 WIDTH: Final = 640
@@ -103,11 +104,14 @@ class Scene:
         self._gl.free()
 
 
-def render(records: Sequence[NDArray[np.void]], path: Path, fps: float | None = None) -> None:
+def render(
+    records: Sequence[NDArray[np.void]], path: Path, skill: Skill, fps: float | None = None
+) -> None:
     """Write ticks (board.RECORD) to ``path`` as they passed, in real time.
 
     Args:
         records: at least one, in order of time.
+        skill: that the hand worked at.
         path: see ``check_target``.
         fps: frames a second, FRAME_RATES' unless given.
     """
@@ -116,7 +120,8 @@ def render(records: Sequence[NDArray[np.void]], path: Path, fps: float | None = 
     chosen = [records[index] for index in sample(records, fps)]
     scene = Scene()
     try:
-        (_write_gif if suffix == ".gif" else _write_mp4)(_Film(scene, chosen, path.name), path, fps)
+        film = _Film(scene, chosen, skill, path.name)
+        (_write_gif if suffix == ".gif" else _write_mp4)(film, path, fps)
     finally:
         scene.close()
 
@@ -133,8 +138,10 @@ def sample(records: Sequence[NDArray[np.void]], fps: float) -> NDArray[np.intp]:
 class _Film:
     """Frames of chosen records, drawn when they are asked for."""
 
-    def __init__(self, scene: Scene, records: list[NDArray[np.void]], name: str) -> None:
-        self._scene, self._records, self._name = scene, records, name
+    def __init__(
+        self, scene: Scene, records: list[NDArray[np.void]], skill: Skill, name: str
+    ) -> None:
+        self._scene, self._records, self._skill, self._name = scene, records, skill, name
 
     def __iter__(self) -> Iterator[Image8]:
         screen = Console(stderr=True)
@@ -149,7 +156,7 @@ class _Film:
     def _draw(self, record: NDArray[np.void]) -> Image8:
         elapsed_s = float(record["time_ns"] - self._records[0]["time_ns"]) / 1e9
         self._scene.pose(record)
-        below = strip.draw(record, elapsed_s, WIDTH)
+        below = strip.draw(record, self._skill, elapsed_s, WIDTH)
         return np.concatenate([self._scene.frame(), below])
 
 

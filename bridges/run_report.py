@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import numpy as np
 import typer
 
+from controller import registry
 from controller.errors import HostError
 from controller.supervisor.states import Reason, State, names, reasons
 
@@ -97,20 +98,26 @@ def summary(tape: Any) -> list[str]:
         f"latest wake-up {late:.2f} ms late. It ended {State(int(ticks['state'][-1])).name}, "
         f"after {armings} arming{'' if armings == 1 else 's'}."
     ]
-    if judged.any() and ticks["objects"].any():
-        solved = float(ticks["solved"][judged].mean())
-        error_mm = float(np.median(ticks["error_m"][judged])) * 1e3
-        lines.append(
-            f"The policy worked for {judged.sum() / rate_hz:.1f} s: both balls within 15 mm for "
-            f"{solved:.0%} of it, median error {error_mm:.1f} mm."
-        )
-    else:
-        lines.append(f"The policy worked for {judged.sum() / rate_hz:.1f} s.")
+    lines.append(f"The policy worked for {judged.sum() / rate_hz:.1f} s{_success(tape)}.")
     if tape.torn:
         lines.append(f"The file is torn: it ends early ({tape.torn}).")
     if tape.gaps:
         lines.append(f"{tape.gaps} ticks are missing in it.")
     return lines
+
+
+def _success(tape: Any) -> str:
+    """How well, of a skill that has a task."""
+    about, ticks = tape.about, tape.ticks
+    skill = registry.find("skills", about["skill"], str(tape.path))
+    judged = ticks["judged"] == 1
+    if not skill.SUCCESS or not judged.any():
+        return ""
+    words = f": {skill.SUCCESS} for {float(ticks['solved'][judged].mean()):.0%} of it"
+    if not skill.OBJECTS:
+        return words
+    error_mm = float(np.median(ticks["error_m"][judged][:, : skill.OBJECTS])) * 1e3
+    return f"{words}, median error {error_mm:.1f} mm"
 
 
 def _timing(ticks: Any) -> Rows:

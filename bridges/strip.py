@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from bridges import palette
-from bridges.asked import asked
-from controller.skills.baoding import CHANNELS, SOLVED_DISTANCE_M
+from controller.ports import Skill
+from controller.skills.baoding import SOLVED_DISTANCE_M
+from controller.skills.skill import Channel
 from controller.supervisor.states import State
 
 HEIGHT: Final = 80
@@ -23,16 +24,16 @@ ERROR_SPAN_M: Final = 2 * SOLVED_DISTANCE_M  # the limit is in the middle of the
 Image8 = NDArray[np.uint8]  # (height, width, 3)
 
 
-def draw(record: NDArray[np.void], elapsed_s: float, width: int) -> Image8:
+def draw(record: NDArray[np.void], skill: Skill, elapsed_s: float, width: int) -> Image8:
     """The strip for one tick (a board.RECORD), (HEIGHT, width, 3)."""
     image = Image.new("RGB", (width * FINE, HEIGHT * FINE), PAPER)
     pen = Pen(ImageDraw.Draw(image))
     _state(pen, State(int(record["state"])), elapsed_s)
-    if record["objects"]:
-        _rotation(pen, float(record["intention"][0]), x=190, width=180)
+    if skill.OBJECTS:
+        _channel(pen, skill.CHANNELS[0], float(record["intention"][0]), x=190, width=180)
         _errors(pen, record, x=404, width=width - 404 - 26)
     else:
-        _posture(pen, record, x=190)
+        _alone(pen, record, skill, x=190)
     return np.asarray(image.resize((width, HEIGHT), Image.Resampling.LANCZOS))
 
 
@@ -72,9 +73,9 @@ def _state(pen: Pen, state: State, elapsed_s: float) -> None:
     pen.text(50, 58, f"{elapsed_s:.1f} s", 14, FAINT)
 
 
-def _rotation(pen: Pen, value: float, x: float, width: float) -> None:
+def _channel(pen: Pen, channel: Channel, value: float, x: float, width: float) -> None:
     """The intention, from the middle to the left (clockwise) or right."""
-    channel, middle = CHANNELS[0], x + width / 2
+    middle = x + width / 2
     shown = min(max(value, channel.low), channel.high) if math.isfinite(value) else 0.0
     tip = middle + shown / channel.high * width / 2
     pen.text(x, 20, channel.label, 13, FAINT)
@@ -84,12 +85,13 @@ def _rotation(pen: Pen, value: float, x: float, width: float) -> None:
     pen.mark(middle, 50, 18, FAINT)
 
 
-def _posture(pen: Pen, record: NDArray[np.void], x: float) -> None:
+def _alone(pen: Pen, record: NDArray[np.void], skill: Skill, x: float) -> None:
     """A hand alone: what is asked of it, and whether it is there."""
-    pen.text(x, 31, asked(record), 22)
+    pen.text(x, 31, skill.said(record["intention"][: len(skill.CHANNELS)]), 22)
     there = bool(record["solved"])
-    pen.dot(x + 7, 58, 5, palette.GOOD if there else TRACK)
-    pen.text(x + 20, 58, "within 0.7 rad" if there else "on its way", 14, FAINT)
+    if skill.SUCCESS:
+        pen.dot(x + 7, 58, 5, palette.GOOD if there else TRACK)
+        pen.text(x + 20, 58, skill.SUCCESS if there else "on its way", 14, FAINT)
 
 
 def _errors(pen: Pen, record: NDArray[np.void], x: float, width: float) -> None:

@@ -19,6 +19,7 @@ from bridges import dashboard
 from bridges.control.status import troubles_of
 from bridges.dashboard import View
 from controller.board import BoardReader
+from controller.ports import Skill
 
 LOOK_S: Final = 0.1
 LINE_S: Final = 1.0  # between the lines of a log
@@ -29,6 +30,7 @@ RATE_LOOKS: Final = 20  # that the rate is measured over
 def show(
     reader: BoardReader,
     folder: Path,
+    skill: Skill,
     stop: Callable[[], bool],
     console: Console | None = None,
     hint: str = "",
@@ -39,13 +41,14 @@ def show(
     Args:
         reader: of the board.
         folder: of the run, where the processes beside the loop say how they are.
+        skill: that the hand works at.
         stop: whether to end.
         console: where to draw.
         hint: which keys do what, below the panels.
         beside: further panels, asked for at every look.
     """
     console = console or Console()
-    views = _looks(Watch(reader, folder), lambda: reader.closed or stop())
+    views = _looks(Watch(reader, folder, skill), lambda: reader.closed or stop())
     if console.is_interactive:
         _draw(views, console, hint, beside)
     else:
@@ -55,8 +58,8 @@ def show(
 class Watch:
     """Goes through every tick of the board, so that no maximum is missed."""
 
-    def __init__(self, reader: BoardReader, folder: Path) -> None:
-        self._reader, self._folder = reader, folder
+    def __init__(self, reader: BoardReader, folder: Path, skill: Skill) -> None:
+        self._reader, self._folder, self._skill = reader, folder, skill
         self._next = 0
         self._worst_ns = 0
         self._first: NDArray[np.void] | None = None
@@ -74,6 +77,7 @@ class Watch:
         self._recent.append((int(self._newest["number"]), int(self._newest["time_ns"])))
         return View(
             record=self._newest,
+            skill=self._skill,
             elapsed_s=_seconds(self._first, self._newest),
             rate_hz=self._rate(),
             worst_lateness_ns=self._worst_ns,

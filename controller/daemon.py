@@ -150,8 +150,6 @@ class Daemon:
         The source comes last: it may take seconds to appear, and all else is known before.
         """
         session, rate_hz = self.session, self.session.rate_hz
-        self._board = BoardWriter(self._folder.board)
-        undo.callback(self._board.close)
         self.context = FollowerContext(
             session=session.name,
             board=str(self._folder.board),
@@ -159,6 +157,9 @@ class Daemon:
             rate_hz=rate_hz,
             about=self._about(origin),
         )
+        self._folder.tell(self.context)
+        self._board = BoardWriter(self._folder.board)
+        undo.callback(self._board.close)
         self.followers: list[Follower] = []
         self.refused: list[str] = []
         control = FollowerSettings(

@@ -85,6 +85,12 @@ class Skill(Protocol):
     NAME: str
     CHANNELS: tuple[Channel, ...]
     OBJECTS: int
+    SUCCESS: str
+    """What ``solved`` means, in words; "" of a skill without a task."""
+
+    def said(self, values: Array) -> str:
+        """What an intention asks for, (channels,), in a few words."""
+        ...
 
     def begin(self, feedback: Feedback) -> Any:
         """The goal that asks for nothing but what is already there."""

@@ -1,7 +1,8 @@
 """Where running daemons are found: a folder in memory for each session, with a lock.
 
 The lock is held as long as the daemon lives, however it ends. Beside it lie the board and the
-cells of the processes round the loop, and ``control.json``, written by the control port.
+cells of the processes round the loop, ``context.json``, written by the daemon before the board,
+and ``control.json``, written by the control port.
 """
 
 import fcntl
@@ -16,11 +17,13 @@ from typing import IO, Final
 import msgspec
 
 from controller.errors import HostError, MyoloopError
+from controller.follower import FollowerContext
 
 MEMORY: Final = Path("/dev/shm")  # a board on a disk would stall when the disk does
 LOCK: Final = "lock"
 TRIES: Final = 5
 ENDPOINT: Final = "control.json"
+CONTEXT: Final = "context.json"
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +92,10 @@ class RunFolder:
         """Path of the cell in which orders come."""
         return self.path / "orders"
 
+    def tell(self, context: FollowerContext) -> None:
+        """Leave what the run is made of to those who look at its board."""
+        (self.path / CONTEXT).write_bytes(msgspec.json.encode(context))
+
     def _clear(self) -> None:
         """Remove everything but the lock, which must stay the same file for all."""
         for one in self.path.iterdir():
@@ -151,6 +158,18 @@ def find(name: str = "") -> Path:
         several = f"choose one with --session: {', '.join(names)}"
         raise MyoloopError(several if names else "no session runs here: myoloop run CONFIG.yaml")
     return root() / (name or names[0])
+
+
+def context(folder: Path) -> FollowerContext:
+    """What the run in this folder is made of.
+
+    Raises:
+        HostError: it does not say.
+    """
+    try:
+        return msgspec.json.decode((folder / CONTEXT).read_bytes(), type=FollowerContext)
+    except (OSError, msgspec.MsgspecError):
+        raise HostError(f"session {folder.name!r}: does not say what it runs") from None
 
 
 def endpoint(folder: Path, wait_s: float = 5.0) -> Endpoint:

@@ -58,7 +58,7 @@ def demo_emg(
         result = stage.report()
     if report:
         write_json(result, report)
-    print_summary(result)
+    print_summary(result, stage.skill)
 
 
 class EmgStage(Stage):

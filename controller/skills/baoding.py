@@ -34,6 +34,13 @@ START_ANGLE_CLASSIC_RAD: Final = 3 * np.pi / 4  # until October 2022, and where 
 START_ANGLE_CURRENT_RAD: Final = np.pi / 4  # today's P1
 SOLVED_DISTANCE_M: Final = 0.015
 DROP_HEIGHT_M: Final = 1.25
+SUCCESS: Final = f"both balls within {SOLVED_DISTANCE_M * 1e3:.0f} mm"
+
+
+def said(values: Array) -> str:
+    """What an intention asks for, (1,): ``rotation +0.25, counter-clockwise``."""
+    way = {-1.0: "clockwise", 0.0: "hold", 1.0: "counter-clockwise"}.get(float(np.sign(values[0])))
+    return f"rotation {values[0]:+.2f}" + (f", {way}" if way else "")
 
 
 @dataclass(frozen=True, slots=True)

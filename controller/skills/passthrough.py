@@ -80,9 +80,15 @@ class Passthrough:
     """
 
     OBJECTS = 0
+    SUCCESS = ""  # it has no task
 
     def __init__(self, name: str, channels: tuple[Channel, ...]) -> None:
         self.NAME, self.CHANNELS = name, channels
+
+    def said(self, values: Array) -> str:
+        """The channel that is furthest from 0."""
+        index = int(np.nanargmax(np.abs(values))) if np.isfinite(values).any() else 0
+        return f"{self.CHANNELS[index].label} {values[index]:+.2f}, the largest of {len(values)}"
 
     def begin(self, feedback: Feedback) -> PassthroughGoal:
         """Muscles at rest, joints where they are."""

@@ -41,6 +41,7 @@ CHANNELS: Final[tuple[Channel, ...]] = (
 
 CONTROL_STEP_S: Final = 0.02  # official: 10 physics steps of 2 ms
 SOLVED_RAD: Final = 0.7  # official pose_thd of the hand
+SUCCESS: Final = f"all joints together within {SOLVED_RAD:g} rad"
 TARGET_SPEED_RAD_S: Final = (
     40.0  # of each joint's target: a step of 20 ms moves it by at most 0.8 rad
 )
@@ -166,6 +167,20 @@ def wanted(intention: Array) -> Array:
     chosen = (number >= 1) & (number <= len(listed))
     target[chosen] = listed[number[chosen] - 1]
     return target
+
+
+def said(values: Array) -> str:
+    """What an intention asks for, (8,): ``digit 3``, ``grip 0.50``, ``open``."""
+    names = list(table().postures)
+    number = round(float(values[-1])) if np.isfinite(values[-1]) else 0
+    if 1 <= number <= len(names):
+        return names[number - 1].replace("_", " ")
+    moved = [
+        f"{channel.label.replace('_', ' ')} {value:.2f}"
+        for channel, value in zip(CHANNELS[:-1], values[:-1], strict=True)
+        if value != 0.0
+    ]
+    return ", ".join(moved) or "open"
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def centre(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 def test_a_gif_shows_the_ticks_in_real_time(start: NDArray[np.void], tmp_path: Path) -> None:
     path = tmp_path / "film.gif"
-    render.render(ticks(start, 5), path)
+    render.render(ticks(start, 5), path, baoding)
     with Image.open(path) as film:
         frames = []
         for index in range(film.n_frames):
@@ -87,7 +87,7 @@ def test_a_gif_shows_the_ticks_in_real_time(start: NDArray[np.void], tmp_path: P
 
 def test_a_gif_keeps_the_colour_of_the_state(start: NDArray[np.void], tmp_path: Path) -> None:
     path = tmp_path / "film.gif"
-    render.render(ticks(start, 1), path)
+    render.render(ticks(start, 1), path, baoding)
     lamp = palette.rgb(palette.STATES[State.ACTIVE])
     with Image.open(path) as film:
         found = film.convert("RGB").getpixel((32, HEIGHT + 31))
@@ -96,7 +96,7 @@ def test_a_gif_keeps_the_colour_of_the_state(start: NDArray[np.void], tmp_path: 
 
 def test_an_mp4_shows_every_tick(start: NDArray[np.void], tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
-    render.render(ticks(start, 5), path)
+    render.render(ticks(start, 5), path, baoding)
     decode = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", path, "-f", "rawvideo", "-pix_fmt", "rgb24"]
     decoded = subprocess.run([*decode, "-"], capture_output=True, check=True)
     assert re.search(rf"{SIZE[0]}x{SIZE[1]}.* 40 fps", decoded.stderr.decode())
@@ -150,7 +150,7 @@ def test_a_tick_that_is_not_finite_is_survived(scene: Scene, start: NDArray[np.v
     for field in ("joint_pos", "activation", "object_pos", "target_pos", "error_m", "intention"):
         broken[field] = np.nan
     assert picture(scene, broken).shape == before.shape
-    assert strip.draw(broken, 0.0, WIDTH).shape == (strip.HEIGHT, WIDTH, 3)
+    assert strip.draw(broken, baoding, 0.0, WIDTH).shape == (strip.HEIGHT, WIDTH, 3)
     assert (picture(scene, start) == before).all()
 
 
@@ -158,7 +158,7 @@ def test_a_tick_that_is_not_finite_is_survived(scene: Scene, start: NDArray[np.v
 def test_the_strip_shows_the_state(start: NDArray[np.void], state: State) -> None:
     record = start.copy()
     record["state"] = state
-    lamp = strip.draw(record, 1.0, WIDTH)[31, 32]
+    lamp = strip.draw(record, baoding, 1.0, WIDTH)[31, 32]
     wanted = ImageColor.getrgb(palette.STATES[state])
     assert np.abs(lamp.astype(int) - wanted).max() <= 1
 
@@ -168,7 +168,9 @@ def test_the_strip_shows_the_rotation(start: NDArray[np.void], value: float, sid
     record = start.copy()
     record["intention"][0] = value
     drive = ImageColor.getrgb(palette.DRIVE)
-    blue = (np.abs(strip.draw(record, 0.0, WIDTH)[50].astype(int) - drive) <= 1).all(axis=-1)
+    blue = (np.abs(strip.draw(record, baoding, 0.0, WIDTH)[50].astype(int) - drive) <= 1).all(
+        axis=-1
+    )
     assert blue[side].all()
     assert blue.sum() < 100
 

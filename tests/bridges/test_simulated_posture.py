@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from bridges import dashboard, strip
-from bridges.asked import asked
 from bridges.dashboard import View
 from bridges.demo import STAGES, _success
 from bridges.simulated_intention import duration_s, scene_at
@@ -55,23 +54,17 @@ def test_scenes_follow_each_other_until_the_end():
     ],
 )
 def test_a_wish_is_told_in_words(wish, said):
-    assert asked(record(**wish)) == said
-
-
-def test_channels_of_another_skill_are_numbers():
-    other = np.zeros((), RECORD)
-    other["channels"], other["intention"][0] = 1, 0.25
-    assert asked(other) == "+0.25"
+    assert posture.said(record(**wish)["intention"][: len(LABELS)]) == said
 
 
 def test_a_hand_alone_is_shown_by_what_is_asked_of_it():
     tick = record(posture=8.0)
-    line = dashboard.line(View(tick, 1.0, 50.0, 0, 0.0))
+    line = dashboard.line(View(tick, posture, 1.0, 50.0, 0, 0.0))
     assert "digit 7" in line and "on its way" in line and "mm" not in line
     tick["solved"] = 1
-    assert "solved" in dashboard.line(View(tick, 1.0, 50.0, 0, 0.0))
-    assert strip.draw(tick, 1.0, 640).shape == (strip.HEIGHT, 640, 3)
-    dashboard.screen(View(tick, 1.0, 50.0, 0, 0.0))
+    assert "solved" in dashboard.line(View(tick, posture, 1.0, 50.0, 0, 0.0))
+    assert strip.draw(tick, posture, 1.0, 640).shape == (strip.HEIGHT, 640, 3)
+    dashboard.screen(View(tick, posture, 1.0, 50.0, 0, 0.0))
 
 
 def test_the_demo_has_a_session_for_each_skill():
@@ -81,4 +74,6 @@ def test_the_demo_has_a_session_for_each_skill():
 
 def test_the_summary_tells_of_joints_where_there_are_no_balls():
     task = {"solved_fraction": 0.8, "drops": 0, "error_mm": {"p50": None}}
-    assert _success(task) == "all joints together within 0.7 rad on 80% of the working ticks"
+    assert (
+        _success(task, posture) == "all joints together within 0.7 rad on 80% of the working ticks"
+    )

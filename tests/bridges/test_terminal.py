@@ -17,6 +17,7 @@ from controller.board import RECORD, BoardReader, BoardWriter
 from controller.cell import CellWriter
 from controller.follower import STATUS, FollowerState
 from controller.names import MUSCLES
+from controller.skills import baoding
 from controller.supervisor.states import Reason, State
 
 COLUMNS, LINES = 80, 24
@@ -94,7 +95,7 @@ def screen(record: NDArray[np.void], silent_s: float = 0.0, styles: bool = False
         color_system="truecolor",
         file=io.StringIO(),
     )
-    console.print(dashboard.screen(View(record, 12.34, 39.96, 312_000, silent_s)))
+    console.print(dashboard.screen(View(record, baoding, 12.34, 39.96, 312_000, silent_s)))
     return console.export_text(styles=styles)
 
 
@@ -166,7 +167,7 @@ def test_the_trouble_of_a_process_beside_the_loop_is_told(
         cell.record["reason"] = b"unplugged"
         cell.record["beat_ns"] = time.monotonic_ns() - age_s * 1e9
         cell.publish()
-    view = Watch(reader, board.path.parent).look(0)
+    view = Watch(reader, board.path.parent, baoding).look(0)
     assert view is not None
     told = ("hand: unplugged", "probe: silent for 5 s", "recorder: 12 ticks lost")
     assert view.troubles == told
@@ -199,7 +200,7 @@ def test_muscle_groups_are_those_of_the_names(
 
 
 def test_a_watch_misses_no_maximum(board: BoardWriter, reader: BoardReader) -> None:
-    watch = Watch(reader, board.path.parent)
+    watch = Watch(reader, board.path.parent, baoding)
     assert watch.look(0) is None
     for number, lateness_ns in enumerate([10, 900, 20]):
         publish(board, number, lateness_ns)
@@ -223,7 +224,7 @@ def test_a_closed_board_ends_the_view(
     publish(board, 0)
     board.close()
     for console in (tty, log):
-        show(reader, board.path.parent, lambda: False, console)
+        show(reader, board.path.parent, baoding, lambda: False, console)
     on_screen, left = output(tty).split("\x1b[?1049l")  # back from the screen of its own
     for text in (on_screen, left):
         assert "HOLD" in text
@@ -233,7 +234,7 @@ def test_a_closed_board_ends_the_view(
 
 def test_an_empty_board_waits(board: BoardWriter, reader: BoardReader, tty: Console) -> None:
     board.close()
-    show(reader, board.path.parent, lambda: False, tty)
+    show(reader, board.path.parent, baoding, lambda: False, tty)
     assert "waiting for the first tick" in output(tty)
 
 
@@ -248,7 +249,7 @@ def test_a_log_gets_a_line_a_second(
         publish(board, number)
         return number == 100
 
-    show(reader, board.path.parent, stop, log)
+    show(reader, board.path.parent, baoding, stop, log)
     lines = output(log).splitlines()
     assert [line.split(" s ")[0].strip() for line in lines] == ["0.0", "1.0", "2.0"]
     for text in ("hold ", "rotation -0.62", "error 6.1 7.3 mm, solved", "intention hold, slew"):
@@ -265,7 +266,7 @@ def test_ctrl_c_leaves_the_last_look(board: BoardWriter, reader: BoardReader, tt
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        show(reader, board.path.parent, stop, tty)
+        show(reader, board.path.parent, baoding, stop, tty)
     assert "HOLD" in output(tty).split("\x1b[?1049l")[1]
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from controller import rundir
 from controller.errors import HostError, MyoloopError
-from controller.rundir import ENDPOINT, Endpoint, RunFolder
+from controller.follower import FollowerContext
+from controller.rundir import CONTEXT, ENDPOINT, Endpoint, RunFolder
 
 
 @pytest.fixture
@@ -92,3 +93,16 @@ def test_a_control_port_that_says_where_it_is(memory):
     endpoint = Endpoint(address="tcp://127.0.0.1:5601", server_key="k")
     (memory / ENDPOINT).write_bytes(msgspec.json.encode(endpoint))
     assert rundir.endpoint(memory) == endpoint
+
+
+def test_a_run_tells_what_it_is_made_of(memory):
+    folder = RunFolder("bench", memory / "bench.yaml")
+    with pytest.raises(HostError, match="'bench': does not say what it runs"):
+        rundir.context(folder.path)
+    told = FollowerContext(
+        session="bench", board="b", folder="f", rate_hz=40.0, about={"skill": "baoding"}
+    )
+    folder.tell(told)
+    assert rundir.context(folder.path) == told
+    folder.close()
+    assert not (folder.path / CONTEXT).exists()

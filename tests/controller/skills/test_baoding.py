@@ -383,3 +383,16 @@ def test_swapped_balls_are_not_solved(make_feedback):
 def test_the_channel_is_what_advance_reads():
     (channel,) = baoding.CHANNELS
     assert (channel.label, channel.low, channel.high) == ("rotation", -1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.25, "rotation +0.25, counter-clockwise"),
+        (-1.0, "rotation -1.00, clockwise"),
+        (0.0, "rotation +0.00, hold"),
+        (math.nan, "rotation +nan"),
+    ],
+)
+def test_an_intention_in_words(value, words):
+    assert baoding.said(np.array([value])) == words

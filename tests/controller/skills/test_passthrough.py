@@ -142,3 +142,11 @@ def test_a_plant_with_muscles_of_its_own_is_not_posed(make_feedback):
             check_posable(Muscular(), registry.find("skills", name, "test"))
     check_posable(Muscular(), registry.find("skills", "passthrough-muscles", "test"))
     check_posable(Muscular(), registry.find("skills", "baoding", "test"))
+
+
+def test_an_intention_in_words():
+    skill = registry.find("skills", "passthrough-joints", "test")
+    values = np.zeros(len(JOINTS))
+    values[2], values[5] = np.nan, -0.4
+    assert skill.said(values) == f"{JOINTS[5]} -0.40, the largest of 23"
+    assert skill.said(np.full(len(JOINTS), np.nan)).startswith(f"{JOINTS[0]} +nan")
