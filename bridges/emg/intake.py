@@ -16,7 +16,9 @@ from controller.messages import Array
 
 GAP_SAMPLES: Final = 3.0  # at a low rate
 SILENT_S: Final = 0.1  # since anything arrived: the daemon holds at this age, too
-DROPPED: Final = 0.05  # share of a second's samples that may be missing
+LATE_S: Final = 0.3  # age of what arrives: the daemon relaxes at this one
+AHEAD_S: Final = 0.05  # of the present: more than any error of the clock correction
+OFF_RATE: Final = 0.05  # share of a second's samples that may be missing, or too many
 JUDGE_S: Final = 0.05
 REMEMBER_S: Final = 0.3  # a bad electrode that looks good for an instant is still bad
 
@@ -47,6 +49,7 @@ class Intake:
         self._size = round(quality.WINDOW_S * electrodes.rate_hz)
         self._newest_s = -np.inf
         self._heard_s: float | None = None
+        self._late_s = 0.0
         self._judged_s = -np.inf
         self._found: list[tuple[float, str]] = [(-np.inf, "")] * len(electrodes.labels)
         self._tally = _Tally(electrodes.rate_hz)
@@ -65,7 +68,7 @@ class Intake:
     def take(self, rows: NDArray[Any], stamps_s: Array, now_s: float) -> None:
         """Take in what arrived: rows in the stream's units, (n, channels), and their stamps [s]."""
         if len(rows):
-            self._heard_s = now_s
+            self._heard_s, self._late_s = now_s, now_s - float(stamps_s[-1])
             start = self._after_gap(stamps_s)
             self._tally.add(stamps_s[start:])
             self._keep(rows[start:] * self._scale)
@@ -111,14 +114,18 @@ class Intake:
 
         Args:
             now_s: monotonic [s].
-            silent_s: how long nothing may arrive.
+            silent_s: how long nothing may arrive, and how late something.
         """
         if self._heard_s is None:
             return "no EMG yet"
         if now_s - self._heard_s > silent_s:
             return "no EMG arrives"
-        if self._tally.lacking:
-            return "EMG samples are missing"
+        if self._late_s > max(LATE_S, silent_s):
+            return "EMG comes late, or is not stamped by LSL's clock"
+        if self._late_s < -AHEAD_S:
+            return "EMG stamps lie in the future: not LSL's clock"
+        if self._tally.trouble:
+            return self._tally.trouble
         words = [
             f"{label} {word}"
             for label, word in zip(self._electrodes.labels, self.bad, strict=True)
@@ -128,10 +135,14 @@ class Intake:
 
 
 class _Tally:
-    """Counts the samples of each second by their stamps."""
+    """Counts the samples of each second by their stamps.
+
+    Attributes:
+        trouble: what is wrong with the count of the last second, "" if nothing is.
+    """
 
     def __init__(self, rate_hz: float) -> None:
-        self.lacking = False
+        self.trouble = ""
         self._rate_hz = rate_hz
         self._start_s: float | None = None
         self._count = 0
@@ -143,5 +154,12 @@ class _Tally:
         self._count += len(stamps_s)
         span_s = float(stamps_s[-1]) - self._start_s
         if span_s >= 1.0 or span_s < 0.0:
-            self.lacking = self._count < (1.0 - DROPPED) * span_s * self._rate_hz
+            self.trouble = self._judge(self._count / (span_s * self._rate_hz))
             self._start_s, self._count = float(stamps_s[-1]), 0
+
+    def _judge(self, share: float) -> str:
+        if share < 1.0 - OFF_RATE:
+            return "EMG samples are missing"
+        if share > 1.0 + OFF_RATE:
+            return "more EMG samples come than its rate says"
+        return ""

@@ -89,8 +89,8 @@ def test_a_gap_holds_until_the_window_is_full_again(calibration):
         rows, times = (block.rows[:0], block.times_s[:0]) if lost else (block.rows, block.times_s)
         rotations.append(decoder.step(rows, START_S + times, now_s, 1.0).rotation)
     assert decoder.intake.gaps == 1
-    assert not any(rotations[104:125])
-    assert np.mean(np.array(rotations[140:]) > 0) > 0.8
+    assert not any(rotations[104:150])
+    assert np.mean(np.array(rotations[165:]) > 0) > 0.8
 
 
 def test_samples_that_are_missing_one_by_one_are_noticed(calibration):
@@ -100,6 +100,30 @@ def test_samples_that_are_missing_one_by_one_are_noticed(calibration):
         now_s = START_S + hop * 0.01
         found = decoder.step(block.rows[:-1], START_S + block.times_s[:-1], now_s, 1.0)
     assert (found.rotation, found.reason) == (0.0, "EMG samples are missing")
+
+
+def test_a_stream_faster_than_it_says_is_noticed(calibration):
+    decoder, forearm = Decoder(calibration, "lda", 0.8, 0.0), Forearm(5, rate_hz=2000.0)
+    for hop in range(1, 301):
+        block = forearm.block(activation(0.1), 2 * HOP)
+        now_s = START_S + hop * 0.01
+        found = decoder.step(block.rows, START_S + block.times_s, now_s, 1.0)
+    assert (found.rotation, found.engage) == (0.0, 0.0)
+    assert found.reason == "more EMG samples come than its rate says"
+
+
+@pytest.mark.parametrize(
+    ("off_s", "said"), [(-1000.0, "not stamped by LSL's clock"), (0.2, "lie in the future")]
+)
+def test_stamps_of_another_clock_never_move(calibration, off_s, said):
+    decoder, forearm = Decoder(calibration, "lda", 0.8, 0.0), Forearm(5)
+    for hop in range(1, 201):
+        block = forearm.block(activation(0.1), HOP)
+        now_s = START_S + hop * 0.01
+        found = decoder.step(block.rows, START_S + block.times_s + off_s, now_s, 1.0)
+        assert found.rotation == 0.0
+    assert found.engage == 0.0
+    assert said in found.reason
 
 
 def test_silence_holds_then_lets_go_and_the_pedal_must_come_up(calibration):
