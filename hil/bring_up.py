@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bridges.devices.sciencemode_messages import check_outputs
 from controller.daemon import check_writable
 from controller.errors import HostError, MyoloopError, SettingsError
 from hil.chain import Emulator
@@ -27,6 +28,7 @@ from hil.distribution import summary
 from hil.machine import machine
 
 EMULATOR: Final = "emulator"
+P24: Final = 8
 QUESTIONS: Final = {
     "ability-hand": "the hand moves. Is it free to, and its switch within reach?",
     "sciencemode": "it stimulates. Is it at a test load, or at a person who has agreed and "
@@ -45,6 +47,7 @@ class Bench:
         emulator: when there is one.
         folder: for files that are gone afterwards.
         calibration: file of a stimulator, "" for the emulated one's.
+        outputs: of a stimulator.
         latencies_ms: measured, by name.
         motion: of one movement: time [ms], asked for [deg], measured [deg].
     """
@@ -53,9 +56,18 @@ class Bench:
     port: str
     folder: Path
     calibration: str = ""
+    outputs: int = P24
     emulator: Emulator | None = None
     latencies_ms: dict[str, list[float]] = field(default_factory=dict)
     motion: list[tuple[float, float, float]] = field(default_factory=list)
+
+    def emulate(self, fault: str = "") -> Emulator:
+        """Start the emulated device; its port is the bench's from now on."""
+        stimulator = self.device == "sciencemode"
+        own = (f"--outputs={self.outputs}",) if stimulator else ()
+        self.emulator = Emulator((self.device, *own), self.folder, fault)
+        self.port = str(self.emulator.link)
+        return self.emulator
 
 
 @dataclass(frozen=True)
@@ -110,6 +122,7 @@ def hil(
     device: Annotated[str, typer.Option(help="ability-hand or sciencemode.")] = "ability-hand",
     port: Annotated[str, typer.Option(help="/dev/serial/by-id/usb-..., or emulator.")] = EMULATOR,
     calibration: Annotated[str, typer.Option(help="Of a stimulator: FILE.yaml.")] = "",
+    outputs: Annotated[int, typer.Option(help="Of a stimulator: 4 is a RehaMove3, 8 a P24.")] = P24,
     report: Annotated[Path | None, typer.Option(help="Write a page: FILE.html.")] = None,
     only: Annotated[str, typer.Option(help="Only steps whose name has this in it.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
@@ -123,9 +136,10 @@ def hil(
         raise SettingsError(f"--device {device!r}; allowed: {', '.join(QUESTIONS)}")
     if device == "sciencemode" and port != EMULATOR and not calibration:
         raise SettingsError("--calibration: a real stimulator needs its person's and its own")
+    check_outputs(outputs)
     _check_report(report)
     with tempfile.TemporaryDirectory(prefix="myoloop-hil-") as folder:
-        bench = Bench(device, port, Path(folder), calibration)
+        bench = Bench(device, port, Path(folder), calibration, outputs)
         result = run(bench, _chosen(device, only), quiet=json)
     if report:
         from hil.bring_up_report import render
@@ -186,8 +200,7 @@ def _take(bench: Bench, step: Step, real: bool) -> Outcome | str:
     try:
         if real or step.emulated:  # a step that injects a fault brings an emulator of its own
             return step.act(bench)
-        bench.emulator = Emulator(bench.device, bench.folder)
-        bench.port = str(bench.emulator.link)
+        bench.emulate()
         return step.act(bench)
     except MyoloopError as error:
         return Outcome(False, str(error))

@@ -38,13 +38,22 @@ LOOK_S: Final = 0.001  # between two looks at what the driver did
 
 
 class Emulator:
-    """An emulated device in a process of its own, and its diary."""
+    """An emulated device in a process of its own, and its diary.
 
-    def __init__(self, kind: str, folder: Path, fault: str = "") -> None:
+    Args:
+        kind: of the device, and options of its own.
+        folder: for its files.
+        fault: as ``--fault`` takes it.
+
+    Raises:
+        HostError: it does not start.
+    """
+
+    def __init__(self, kind: tuple[str, ...], folder: Path, fault: str = "") -> None:
         self.link, self._log = folder / "port", folder / "diary"
         self._log.unlink(missing_ok=True)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "controller.cli", "emulate", kind, "--link", str(self.link)]
+            [sys.executable, "-m", "controller.cli", "emulate", *kind, "--link", str(self.link)]
             + ["--log", str(self._log), "--fault", fault],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -53,7 +62,7 @@ class Emulator:
         deadline = time.monotonic() + START_UP_S
         while not (self.link.exists() and self.words):
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise HostError(f"the emulator {kind} does not start")
+                raise HostError(f"the emulator {kind[0]} does not start")
             time.sleep(SAMPLE_S)
 
     @property

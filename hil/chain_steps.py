@@ -223,9 +223,9 @@ LINE_FAULTS: Final = (
 def _inject(subject: Subject, fault: Fault) -> Step:
     def act(bench: Bench) -> Outcome:
         spec = "" if fault.spec == "unplug" else fault.spec
-        bench.emulator = Emulator(bench.device, bench.folder, spec)
-        with subject.chain(bench, str(bench.emulator.link)) as chain:
-            return fault.look(subject, chain, bench.emulator)
+        emulator = bench.emulate(spec)
+        with subject.chain(bench, bench.port) as chain:
+            return fault.look(subject, chain, emulator)
 
     return Step(f"fault {fault.spec}", fault.expected, act, moves=True, emulated=True)
 

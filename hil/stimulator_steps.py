@@ -8,14 +8,16 @@ import numpy as np
 import yaml
 
 from bridges.devices.port import Port
-from bridges.devices.sciencemode import BAUD, OUTPUTS_OF
+from bridges.devices.sciencemode import BAUD
 from bridges.devices.sciencemode_messages import (
-    ALL_ERRORS,
     CHANNELS,
+    EDITIONS,
+    FOUR_CHANNELS,
     Answer,
     Command,
     CurrentData,
     DeviceId,
+    MainVersion,
     MlGetCurrentData,
     MlInit,
     MlStop,
@@ -32,6 +34,7 @@ from bridges.devices.sciencemode_talk import Talk, in_words
 from bridges.devices.stimulation_calibration import load_calibration
 from bridges.devices.stimulation_limits import StimulationLimits
 from bridges.devices.stimulation_mapping import StimulationMapping
+from bridges.devices.stimulation_pools import POOLS
 from controller import data
 from controller.closing import Closing
 from controller.errors import HostError, MyoloopError
@@ -70,9 +73,9 @@ R = TypeVar("R", bound=Reply)
 class Wire(Closing):
     """A stimulator at the end of a line, spoken to directly: no daemon, no driver."""
 
-    def __init__(self, path: str) -> None:
-        self._port = Port(path, BAUD, two_stop_bits=True, flow_control=True)
-        self._talk = Talk()
+    def __init__(self, bench: Bench) -> None:
+        self._port = Port(bench.port, BAUD, two_stop_bits=True, flow_control=True)
+        self._talk, self._edition = Talk(), EDITIONS[bench.outputs]
 
     def ask(self, request: Request, kind: type[R]) -> R:
         """Say it and wait for its answer.
@@ -86,7 +89,7 @@ class Wire(Closing):
             for reply in self._talk.hear(self._port.read()):
                 if isinstance(reply, kind):
                     return reply
-                raise MyoloopError(f"answered with {reply}")
+                raise MyoloopError(f"answered with {_shown(reply)}")
             time.sleep(LOOK_S)
         raise MyoloopError(f"no answer within {ANSWER_S * 1e3:.0f} ms")
 
@@ -104,32 +107,50 @@ class Wire(Closing):
         """What it is ready for."""
         return self.ask(Plain(Command.GET_STIM_STATUS), StimStatus).status
 
+    def protocol(self) -> tuple[int, int, int]:
+        """The version of ScienceMode that it speaks."""
+        if self._edition.version_question is Command.GET_VERSION_MAIN:
+            return self.ask(Plain(Command.GET_VERSION_MAIN), MainVersion).protocol
+        return self.ask(Plain(Command.GET_EXTENDED_VERSION), Version).protocol
+
+    def ready(self) -> None:
+        """Make the mid level ready."""
+        self.do(MlInit(self._edition.stops_on_error))
+
     def active(self) -> tuple[bool, ...]:
-        """Whether each output is at work."""
-        return self.ask(MlGetCurrentData(ALL_ERRORS), CurrentData).active
+        """Whether each output is at work; those of a RehaMove3 all say the same."""
+        return self.ask(MlGetCurrentData(self._edition.selection), CurrentData).active
 
     def close(self) -> None:
         """Give the port back."""
         self._port.close()
 
 
+def _shown(reply: Reply) -> str:
+    """An answer for a person."""
+    if isinstance(reply, Answer):
+        return f"{reply.to.name.lower()}: {in_words(reply.result)}"
+    return str(reply)
+
+
 def _link(bench: Bench) -> Outcome:
-    with Wire(bench.port) as wire:
+    edition = EDITIONS[bench.outputs]
+    with Wire(bench) as wire:
         name = wire.ask(Plain(Command.GET_DEVICE_ID), DeviceId).name
-        version = wire.ask(Plain(Command.GET_EXTENDED_VERSION), Version).protocol
-    known = OUTPUTS_OF.get(version[0]) == CHANNELS  # a RehaMove3 has four: not covered here
-    return Outcome(known, f"{name}, ScienceMode {'.'.join(map(str, version))}")
+        version = wire.protocol()
+    speaks = f"{name}, ScienceMode {'.'.join(map(str, version))}"
+    return Outcome(version[0] == edition.protocol, f"{speaks}, {bench.outputs} outputs")
 
 
 def _replies(bench: Bench) -> Outcome:
-    with Wire(bench.port) as wire:
+    with Wire(bench) as wire:
         for _ in range(QUESTIONS):
             wire.status()
     return Outcome(True, f"{QUESTIONS} of {QUESTIONS}")
 
 
 def _exclusive(bench: Bench) -> Outcome:
-    with Wire(bench.port):
+    with Wire(bench):
         try:
             Port(bench.port, BAUD).close()
         except HostError as error:
@@ -138,14 +159,14 @@ def _exclusive(bench: Bench) -> Outcome:
 
 
 def _round_trip(bench: Bench) -> Outcome:
-    with Wire(bench.port) as wire:
+    with Wire(bench) as wire:
         took = timed(wire.status, ROUND_TRIPS)
     bench.latencies_ms["question to answer"] = took
     return Outcome(max(took) <= ROUND_TRIP_MS, milliseconds(took))
 
 
 def _not_initialised(bench: Bench) -> Outcome:
-    with Wire(bench.port) as wire:
+    with Wire(bench) as wire:
         wire.ask(MlStop(), Answer)
         result = wire.ask(SILENT, Answer).result
     return Outcome(result == Result.NOT_INITIALISED, in_words(result))
@@ -154,12 +175,12 @@ def _not_initialised(bench: Bench) -> Outcome:
 def _pulses(bench: Bench, wire: Wire) -> list[float]:
     """Flexors rise to a third, within the caps; what each update took to be answered [ms]."""
     limits = StimulationLimits()
-    calibration = load_calibration(_calibration(bench), limits, CHANNELS)
-    mapping = StimulationMapping(calibration, limits, CHANNELS)
+    calibration = load_calibration(_calibration(bench), limits, bench.outputs)
+    mapping = StimulationMapping(calibration, limits, bench.outputs)
     name = wire.ask(Plain(Command.GET_DEVICE_ID), DeviceId).name
     if name != calibration.device:
         raise MyoloopError(f"the calibration is of {calibration.device}, this is {name}")
-    wire.do(MlInit(stop_on_error=True))
+    wire.ready()
     took = []
     for _ in range(UPDATES):
         update = mapping.step(_flexors(0.3), UPDATE_S)
@@ -173,19 +194,24 @@ def _pulses(bench: Bench, wire: Wire) -> list[float]:
 
 
 def _stimulates(bench: Bench) -> Outcome:
-    with Wire(bench.port) as wire:
+    with Wire(bench) as wire:
         took = _pulses(bench, wire)
-        at_work = [index + 1 for index, on in enumerate(wire.active()) if on]
+        at_work = wire.active()
         running = wire.status() == Status.RUNNING
         wire.do(MlStop())
     bench.latencies_ms["update to answer"] = took
-    outputs = ", ".join(map(str, at_work)) or "none"
-    good = running and bool(at_work) and max(took) <= ROUND_TRIP_MS
-    return Outcome(good, f"outputs {outputs}; {milliseconds(took)}")
+    good = running and any(at_work) and max(took) <= ROUND_TRIP_MS
+    return Outcome(good, f"{_outputs(bench, at_work)}; {milliseconds(took)}")
+
+
+def _outputs(bench: Bench, at_work: tuple[bool, ...]) -> str:
+    if EDITIONS[bench.outputs].selection == FOUR_CHANNELS:
+        return f"{'outputs' if any(at_work) else 'no output'} at work"  # it does not say which
+    return f"outputs {', '.join(str(at + 1) for at, on in enumerate(at_work) if on) or 'none'}"
 
 
 def _planned_stop(bench: Bench) -> Outcome:
-    with Wire(bench.port) as wire:
+    with Wire(bench) as wire:
         _pulses(bench, wire)
         wire.do(MlStop())
         status = wire.status()
@@ -193,7 +219,7 @@ def _planned_stop(bench: Bench) -> Outcome:
 
 
 def _watchdog(bench: Bench) -> Outcome:
-    with Wire(bench.port) as wire:
+    with Wire(bench) as wire:
         _pulses(bench, wire)
         time.sleep(SILENCE_S)
         at_work = any(wire.active())
@@ -205,7 +231,14 @@ def _watchdog(bench: Bench) -> Outcome:
 
 
 def _calibration(bench: Bench) -> Path:
-    return data.find(bench.calibration or EMULATED, Path.cwd()).absolute()
+    """The person's file; for an emulator the one that is shipped, as far as it has outputs."""
+    if bench.calibration:
+        return data.find(bench.calibration, Path.cwd()).absolute()
+    made = yaml.safe_load(data.find(EMULATED).read_text(encoding="utf-8"))
+    made["channels"] = {pool.name: made["channels"][pool.name] for pool in POOLS[: bench.outputs]}
+    file = bench.folder / "calibration.yaml"
+    file.write_text(yaml.safe_dump(made), encoding="utf-8")
+    return file
 
 
 def _flexors(level: float) -> np.ndarray:
@@ -214,7 +247,7 @@ def _flexors(level: float) -> np.ndarray:
 
 
 def _options(bench: Bench, port: str) -> dict[str, Any]:
-    return {"port": port, "calibration": str(_calibration(bench))}
+    return {"port": port, "calibration": str(_calibration(bench)), "outputs": bench.outputs}
 
 
 def _chain(bench: Bench, port: str) -> Chain:
@@ -226,7 +259,7 @@ def _chain(bench: Bench, port: str) -> Chain:
 
 
 def _after(bench: Bench, _arrived: bool) -> tuple[bool, str]:
-    with let_go(lambda: Wire(bench.port)) as wire:
+    with let_go(lambda: Wire(bench)) as wire:
         status = wire.status()
     return status != Status.RUNNING, Status(status).name
 
@@ -253,7 +286,7 @@ FAULTS: Final = (
 )
 
 STEPS: Final = (
-    Step("link", "who it is, ScienceMode 4", _link),
+    Step("link", "who it is; it speaks the ScienceMode of its outputs", _link),
     Step("replies", f"all of {QUESTIONS} questions are answered", _replies),
     Step("exclusive port", "a second opening is refused", _exclusive),
     Step("round trip", f"each of {ROUND_TRIPS} within {ROUND_TRIP_MS:g} ms", _round_trip),

@@ -17,6 +17,7 @@ import msgspec
 import typer
 
 from bridges.devices.emulator_process import EMULATOR, start_emulator
+from bridges.devices.sciencemode_messages import check_outputs
 from bridges.devices.stimulation_calibration import (
     Calibration,
     Channel,
@@ -131,7 +132,7 @@ def ended_in_order() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def open_port(path: str, undo: ExitStack) -> str:
+def open_port(path: str, outputs: int, undo: ExitStack) -> str:
     """The port's path; starts an emulator where one is asked for.
 
     Raises:
@@ -140,7 +141,7 @@ def open_port(path: str, undo: ExitStack) -> str:
     if path != EMULATOR:
         return path
     link = Path(undo.enter_context(TemporaryDirectory(prefix="myoloop-"))) / "port"
-    process = start_emulator("sciencemode", link)
+    process = start_emulator(("sciencemode", f"--outputs={outputs}"), link)
     undo.callback(_end, process)
     until_s = time.monotonic() + START_UP_S
     while not link.exists():
@@ -184,6 +185,7 @@ def calibrate(
     """
     from bridges.devices.stimulator_line import Line  # pyserial, which the help can do without
 
+    check_outputs(outputs)
     limits = StimulationLimits()
     given: dict[str, Any] = {
         "output": output,
@@ -201,7 +203,7 @@ def calibrate(
         keys = undo.enter_context(Keys())
         if not keys.live:
             raise HostError("calibrate needs a terminal: its dead-man is a key that is held")
-        line = undo.enter_context(Line(open_port(port, undo), outputs))
+        line = undo.enter_context(Line(open_port(port, outputs, undo), outputs))
         device = line.meet()
         if before is not None and before.device != device:
             raise SettingsError(f"{file}: is of {before.device}, this is {device}")

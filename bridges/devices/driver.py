@@ -37,7 +37,7 @@ class Driver:
 
     def __init__(self, follow: Follow, kind: Kind, options: Any, dialogue: Dialogue) -> None:
         self._follow, self._kind, self._dialogue = follow, kind, dialogue
-        self._path = options.port
+        self._options, self._path = options, options.port
         self._emulator: subprocess.Popen[bytes] | None = None
         self._feed = Feed()
         self._feed_hz: float | None = getattr(options, "feed_hz", None)  # not of a stimulator
@@ -179,7 +179,7 @@ class Driver:
 
     def _start_emulator(self) -> None:
         link = self._follow.job.context.cell(f"{self._follow.job.name}.port")
-        self._emulator = start_emulator(self._kind.emulator, link)
+        self._emulator = start_emulator(self._kind.emulator(self._options), link)
         self._path = str(link)
         self._why = "its emulator starts"
 

@@ -14,14 +14,14 @@ class Kind:
     """One kind of device.
 
     Attributes:
-        emulator: name for ``myoloop emulate``.
+        emulator: for ``myoloop emulate``, from the options: its name and options of its own.
         baud: of its line.
         line: two stop bits, RTS/CTS.
         options: of its follower.
         dialogue: makes its rules from the options.
     """
 
-    emulator: str
+    emulator: Callable[[Any], tuple[str, ...]]
     baud: int
     line: tuple[bool, bool]
     options: type[Any]
@@ -30,7 +30,17 @@ class Kind:
 
 KINDS: Final = {
     "ability-hand": Kind(
-        "ability-hand", AbilityHand.baud, (False, False), AbilityHandOptions, AbilityHand
+        lambda options: ("ability-hand",),
+        AbilityHand.baud,
+        (False, False),
+        AbilityHandOptions,
+        AbilityHand,
     ),
-    "sciencemode": Kind("sciencemode", BAUD, (True, True), ScienceModeOptions, ScienceMode),
+    "sciencemode": Kind(
+        lambda options: ("sciencemode", f"--outputs={options.outputs}"),
+        BAUD,
+        (True, True),
+        ScienceModeOptions,
+        ScienceMode,
+    ),
 }

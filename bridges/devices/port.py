@@ -1,5 +1,6 @@
 """A serial port: held by this process alone, never waited for."""
 
+import errno
 import os
 from typing import Final
 
@@ -36,7 +37,7 @@ class Port:
                 exclusive=True,  # a lock: a second driver is refused
             )
         except (OSError, ValueError) as error:  # SerialException is an OSError
-            raise HostError(f"{path}: can't be opened: {error}") from None
+            raise HostError(f"{path}: can't be opened: {_why(error)}") from None
         self._fd = self._serial.fileno()
         os.set_blocking(self._fd, False)
 
@@ -64,3 +65,10 @@ class Port:
     def close(self) -> None:
         """Let it go."""
         self._serial.close()
+
+
+def _why(error: OSError | ValueError) -> str:
+    number = getattr(error, "errno", None)
+    if number == errno.EAGAIN:
+        return "another process holds it"
+    return os.strerror(number) if number else str(error)

@@ -9,13 +9,13 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from bridges.devices.sciencemode_messages import (
-    ALL_ERRORS,
     CHANNELS,
-    FOUR_CHANNELS,
+    EDITIONS,
     Answer,
     Command,
     CurrentData,
     DeviceId,
+    MainVersion,
     MlGetCurrentData,
     MlInit,
     MlStop,
@@ -39,9 +39,8 @@ from controller.settings import convert
 
 BAUD: Final = 3_000_000
 ANSWER_S: Final = 0.2  # the device has to be ready in this time
+AGAIN_S: Final = 0.05  # until it is asked again to be ready: an answer may be lost, or late
 ASK_S: Final = 0.1  # between two questions how the channels are, while it stimulates
-OUTPUTS_OF: Final = {3: 4, 4: CHANNELS}
-"""Outputs by version of the protocol: RehaMove3, P24."""
 SILENCE: Final = MlUpdate((None,) * CHANNELS)
 
 
@@ -95,7 +94,8 @@ class Stimulator:
     """
 
     def __init__(self, device: str | None, outputs: int, limits: StimulationLimits) -> None:
-        self._device, self._outputs, self._limits = device, outputs, limits
+        self._device, self._limits = device, limits
+        self._outputs, self._edition = outputs, EDITIONS[outputs]
         self.reset()
 
     def reset(self) -> None:
@@ -104,15 +104,16 @@ class Stimulator:
         self.data: list[CurrentData] = []
         self._talk = Talk()
         self.name: str | None = None
-        self._version: tuple[int, int, int] | None = None
+        self._protocol: int | None = None
         self._began_s: float | None = None
         self._ready = False
-        self._asked_s = 0.0
+        self._init_s = self._asked_s = 0.0
 
     def greet(self) -> bytes:
         """Stop whatever a driver before left behind, then ask who it is."""
         self.reset()
-        questions = (Command.GET_DEVICE_ID, Command.GET_EXTENDED_VERSION, Command.GET_STIM_STATUS)
+        version = self._edition.version_question
+        questions = (Command.GET_DEVICE_ID, version, Command.GET_STIM_STATUS)
         said = [self._talk.say(MlStop()), *(self._talk.say(Plain(one)) for one in questions)]
         return b"".join(said)
 
@@ -134,10 +135,12 @@ class Stimulator:
         if self._ready:
             return None
         if self._began_s is None:
-            self._began_s = now_s
-            return self._talk.say(MlInit(stop_on_error=True))
+            self._began_s, self._init_s = now_s, float("-inf")
         if now_s - self._began_s > ANSWER_S:
             self.trouble = f"it was not ready within {ANSWER_S * 1e3:.0f} ms"
+        elif now_s - self._init_s >= AGAIN_S:
+            self._init_s = now_s
+            return self._talk.say(MlInit(self._edition.stops_on_error))
         return b""
 
     def pulse(self, update: MlUpdate, areas_cm2: tuple[float, ...], now_s: float) -> bytes:
@@ -152,8 +155,7 @@ class Stimulator:
         said = self._talk.say(update)
         if now_s - self._asked_s >= ASK_S:
             self._asked_s = now_s
-            version = self._version[0] if self._version else 0
-            said += self._talk.say(MlGetCurrentData(FOUR_CHANNELS if version == 3 else ALL_ERRORS))
+            said += self._talk.say(MlGetCurrentData(self._edition.selection))
         return said
 
     # --- hearing -------------------------------------------------------------------
@@ -169,9 +171,12 @@ class Stimulator:
             case DeviceId(_, name):
                 self.name = name
                 self._identify()
-            case Version(protocol=version):
-                self._version = version
+            case Version(protocol=version) | MainVersion(protocol=version):
+                self._protocol = version[0]
                 self._identify()
+            case Answer(to=Command.UNKNOWN_COMMAND) if not self.identified:
+                asked = self._edition.version_question.name.lower()
+                self.trouble = f"it does not know {asked}: {self._no_such_device}"
             case StimStatus(status=status):
                 self.stopped = status != Status.RUNNING or self._began_s is not None
             case Answer(to, result) if to is Command.ML_STOP:
@@ -180,21 +185,22 @@ class Stimulator:
                 self._ready |= to is Command.ML_INIT and result == Result.OK
                 if result != Result.OK:
                     self.trouble = f"{to.name.lower()} was answered with: {in_words(result)}"
-            case CurrentData():
+            case CurrentData(selection=selection) if selection == self._edition.selection:
                 self._look_at(reply)
 
     def _identify(self) -> None:
-        if self.name is None or self._version is None:
+        if self.name is None or self._protocol is None:
             return
-        has = OUTPUTS_OF.get(self._version[0])
         if self._device not in (None, self.name):
             self.trouble = f"the calibration is of {self._device}, this is {self.name}"
-        elif has is None:
-            self.trouble = f"it speaks ScienceMode {self._version[0]}; known are 3 and 4"
-        elif has != self._outputs:
-            self.trouble = f"it has {has} outputs, the settings say {self._outputs}"
+        elif self._protocol != self._edition.protocol:
+            self.trouble = f"it speaks ScienceMode {self._protocol}: {self._no_such_device}"
         else:
             self.identified = True
+
+    @property
+    def _no_such_device(self) -> str:
+        return f"it is no {self._edition.name}, so are there {self._outputs} outputs?"
 
     def _look_at(self, found: CurrentData) -> None:
         self.data.append(found)

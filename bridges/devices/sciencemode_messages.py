@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from controller.errors import SettingsError
+
 CHANNELS: Final = 8
 POINTS_MAX: Final = 16
 NUMBERS: Final = 64  # a packet's number has six bits, and its answer the same one
@@ -19,6 +21,7 @@ class Command(IntEnum):
     ML_UPDATE = 32
     ML_STOP = 34
     ML_GET_CURRENT_DATA = 36
+    GET_VERSION_MAIN = 50
     GET_DEVICE_ID = 52
     RESET = 58
     GET_STIM_STATUS = 62
@@ -47,6 +50,61 @@ class Status(IntEnum):
     LOW_LEVEL = 1
     MID_LEVEL = 2
     RUNNING = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """What differs between the devices.
+
+    Attributes:
+        name: of the device.
+        protocol: version of ScienceMode that it speaks.
+        version_question: that it answers; the other one knows another.
+        selection: of ``MlGetCurrentData`` for the errors of all its channels.
+        stops_on_error: whether ``MlInit`` can ask for the stop of all channels on any error; else
+            its byte is reserved and has to be 0.
+        period_step_ms: of a train's period; a finer one sets a reserved bit [ms].
+    """
+
+    name: str
+    protocol: int
+    version_question: Command
+    selection: int
+    stops_on_error: bool
+    period_step_ms: float
+
+
+FOUR_CHANNELS: Final = 2
+ALL_ERRORS: Final = 4
+EDITIONS: Final = {
+    4: Edition(
+        name="RehaMove3",
+        protocol=3,
+        version_question=Command.GET_VERSION_MAIN,
+        selection=FOUR_CHANNELS,
+        stops_on_error=False,
+        period_step_ms=0.5,
+    ),
+    8: Edition(
+        name="P24",
+        protocol=4,
+        version_question=Command.GET_EXTENDED_VERSION,
+        selection=ALL_ERRORS,
+        stops_on_error=True,
+        period_step_ms=0.25,
+    ),
+}
+"""By the number of outputs."""
+
+
+def check_outputs(outputs: int) -> None:
+    """Refuse a number of outputs that no device has.
+
+    Raises:
+        SettingsError: names it and what is allowed.
+    """
+    if outputs not in EDITIONS:
+        raise SettingsError(f"--outputs {outputs}; allowed: {', '.join(map(str, EDITIONS))}")
 
 
 # --- what is said --------------------------------------------------------------------
@@ -147,8 +205,6 @@ class Plain:
 
 # --- what is answered ----------------------------------------------------------------
 
-FOUR_CHANNELS: Final = 2
-ALL_ERRORS: Final = 4
 ERRORS: Final = (Command.GENERAL_ERROR, Command.UNKNOWN_COMMAND)
 
 
@@ -205,8 +261,17 @@ class StimStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class MainVersion:
+    """Firmware, and the protocol that it speaks: the one such answer of version 3."""
+
+    result: int
+    firmware: tuple[int, int, int]
+    protocol: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
-    """Firmware, and the protocol that it speaks."""
+    """Firmware, and the protocol that it speaks, of version 4."""
 
     result: int
     firmware: tuple[int, int, int]
@@ -224,7 +289,7 @@ class DeviceId:
 
 
 Request = MlInit | MlUpdate | MlStop | MlGetCurrentData | LlInit | LlChannelConfig | Plain
-Reply = Answer | ChannelAnswer | CurrentData | StimStatus | Version | DeviceId
+Reply = Answer | ChannelAnswer | CurrentData | StimStatus | MainVersion | Version | DeviceId
 Message = Request | Reply
 
 

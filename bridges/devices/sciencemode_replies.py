@@ -13,6 +13,7 @@ from bridges.devices.sciencemode_messages import (
     Command,
     CurrentData,
     DeviceId,
+    MainVersion,
     Reply,
     Result,
     StimStatus,
@@ -46,6 +47,8 @@ def pack_reply(reply: Reply) -> tuple[int, bytes]:
             return Command.ML_GET_CURRENT_DATA + 1, _pack_current_data(reply)
         case StimStatus(result, status, high_voltage):
             return Command.GET_STIM_STATUS + 1, bytes([result, status, high_voltage])
+        case MainVersion(result, firmware, protocol):
+            return Command.GET_VERSION_MAIN + 1, bytes([result, *firmware, *protocol])
         case Version(result, firmware, protocol, rest):
             data = bytes([result, *firmware, *protocol]) + rest
             return Command.GET_EXTENDED_VERSION + 1, data
@@ -90,6 +93,12 @@ def _stim_status(data: bytes) -> StimStatus | None:
     return StimStatus(*data) if len(data) == 3 else None
 
 
+def _main_version(data: bytes) -> MainVersion | None:
+    if len(data) != 7:
+        return None
+    return MainVersion(data[0], (data[1], data[2], data[3]), (data[4], data[5], data[6]))
+
+
 def _version(data: bytes) -> Version | None:
     if len(data) != 13:
         return None
@@ -112,6 +121,7 @@ REPLIES: Final[dict[int, Callable[[bytes], Reply | None]]] = {
     Command.LL_CHANNEL_CONFIG + 1: _channel_answer,
     Command.ML_GET_CURRENT_DATA + 1: _current_data,
     Command.GET_STIM_STATUS + 1: _stim_status,
+    Command.GET_VERSION_MAIN + 1: _main_version,
     Command.GET_EXTENDED_VERSION + 1: _version,
     Command.GET_DEVICE_ID + 1: _device_id,
 }

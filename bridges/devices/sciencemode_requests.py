@@ -24,6 +24,7 @@ from bridges.devices.sciencemode_messages import (
 PLAIN: Final = (
     Command.LL_STOP,
     Command.RESET,
+    Command.GET_VERSION_MAIN,
     Command.GET_DEVICE_ID,
     Command.GET_STIM_STATUS,
     Command.GET_EXTENDED_VERSION,

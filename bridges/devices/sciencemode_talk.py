@@ -14,6 +14,7 @@ from bridges.devices.sciencemode_messages import (
     DeviceId,
     LlChannelConfig,
     LlInit,
+    MainVersion,
     MlGetCurrentData,
     MlInit,
     MlStop,
@@ -38,6 +39,7 @@ ANSWERS: Final = {
     ChannelAnswer: Command.LL_CHANNEL_CONFIG,
     CurrentData: Command.ML_GET_CURRENT_DATA,
     StimStatus: Command.GET_STIM_STATUS,
+    MainVersion: Command.GET_VERSION_MAIN,
     Version: Command.GET_EXTENDED_VERSION,
     DeviceId: Command.GET_DEVICE_ID,
 }

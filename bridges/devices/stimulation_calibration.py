@@ -19,7 +19,7 @@ from controller.errors import HostError, SettingsError
 from controller.settings import load
 
 STEP_MA: Final = 0.5
-STEP_MS: Final = 0.25
+STEP_MS: Final = 0.5  # what every device can do
 
 
 class Curve(StrEnum):
@@ -61,7 +61,7 @@ class Channel(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
 
     @property
     def period_ms(self) -> float:
-        """Between two pulses, rounded up to what the device can do [ms]."""
+        """Between two pulses, rounded up to what every device can do [ms]."""
         return -(-1e3 / self.frequency_hz // STEP_MS) * STEP_MS
 
     def width_us(self, activation: float, at_work: bool = False) -> float:

@@ -24,7 +24,7 @@ from bridges.devices.ability_hand_codec import (
     to_counts,
     wrap,
 )
-from hil.emulators.faults import Faults
+from hil.emulators.faults import SLOW, STUCK, Faults
 
 SPEED_DEG_S: Final = float(np.degrees(8.07))
 WATCHDOG_S: Final = 0.3
@@ -100,10 +100,10 @@ class Hand:
         if self.in_api and now_s - self._heard_s > WATCHDOG_S:
             self.in_api, self._target = False, self.position_deg.copy()
             self.timeouts += 1
-        most = self._speed * step_s * (0.1 if "slow" in self._faults.plain else 1.0)
+        most = self._speed * step_s * (0.1 if SLOW in self._faults.plain else 1.0)
         before = self.position_deg.copy()
         self.position_deg = before + np.clip(self._target - before, -most, most)
-        if "stuck" in self._faults.plain:
+        if STUCK in self._faults.plain:
             self.position_deg[0] = before[0]
         self._velocity = (self.position_deg - before) / step_s if step_s else np.zeros(6)
         return []
@@ -144,5 +144,5 @@ def ability_hand(
     """Be a PSYONIC Ability Hand: six motors at real speed, watchdog of 300 ms."""
     from hil.emulators.line import serve
 
-    faults = Faults.parse(fault)
+    faults = Faults.parse(fault, (STUCK, SLOW))
     serve(Hand(faults), link, faults, log)

@@ -1,7 +1,8 @@
-"""What goes wrong on a line, by name: the bytes that a device sends, dropped, late or wrong."""
+"""What goes wrong between a device and whoever listens, by name."""
 
 import random
 import re
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,11 +12,14 @@ SHARES: Final = ("drop", "corrupt", "duplicate", "reorder", "truncate", "wrong")
 """Name=share of the replies."""
 TIMES: Final = ("delay", "unplug")
 """Name=milliseconds: each reply so late; unplugged so long after its start, for 2 s."""
-PLAIN: Final = ("stuck", "slow", "mute")
-"""A motor that does not move; a tenth of the speed; no word any more."""
+MUTE: Final = "mute"
+"""No word any more."""
+STUCK, SLOW = "stuck", "slow"
+"""Of what moves: it does not; at a tenth of its speed."""
 ELECTRODE: Final = "electrode"
 """electrode=OUTPUT: of a stimulator, fallen off."""
 UNPLUGGED_S: Final = 2.0
+OVERTAKEN_S: Final = 0.05  # a reply that is to be overtaken comes so late when none follows it
 
 
 @dataclass
@@ -34,13 +38,13 @@ class Faults:
     plain: set[str] = field(default_factory=set)
     electrode: int = 0
 
-    def __post_init__(self) -> None:
-        self._random = random.Random(0)
-        self._held: list[bytes] = []
-
     @classmethod
-    def parse(cls, text: str) -> "Faults":
-        """Read ``drop=0.1,delay=20,stuck``.
+    def parse(cls, text: str, own: tuple[str, ...] = ()) -> "Faults":
+        """Read ``drop=0.1,delay=20,mute``.
+
+        Args:
+            text: faults, joined by commas.
+            own: of ``stuck``, ``slow`` and ``electrode`` those that this device can have.
 
         Raises:
             SettingsError: names the fault and what is allowed.
@@ -53,13 +57,13 @@ class Faults:
                 found.share[name] = number
             elif name in TIMES and number is not None:
                 found.ms[name] = number
-            elif name in PLAIN and not value:
-                found.plain.add(name)
-            elif name == ELECTRODE and re.fullmatch("[1-8]", value):
+            elif name == ELECTRODE and name in own and re.fullmatch("[1-8]", value):
                 found.electrode = int(value)
+            elif name in (MUTE, *own) and name != ELECTRODE and not value:
+                found.plain.add(name)
             else:
                 allowed = [f"{n}=SHARE" for n in SHARES] + [f"{n}=MS" for n in TIMES]
-                allowed += [*PLAIN, f"{ELECTRODE}=1-8"]
+                allowed += [MUTE, *(f"{n}=1-8" if n == ELECTRODE else n for n in own)]
                 raise SettingsError(f"--fault {one!r}; allowed: {', '.join(allowed)}")
         return found
 
@@ -68,27 +72,54 @@ class Faults:
         at_s = self.ms.get("unplug", float("inf")) / 1e3
         return at_s <= age_s < at_s + UNPLUGGED_S
 
-    def _hits(self, name: str) -> bool:
-        return self._random.random() < self.share.get(name, 0.0)
 
-    def spoil(self, frame: bytes) -> list[bytes]:
-        """What becomes of a reply on its way."""
-        if "mute" in self.plain or self._hits("drop"):
-            return []
+class Way:
+    """What a device says on its way to whoever listens: late, spoilt, overtaken or lost.
+
+    The same faults come at the same replies in each run.
+    """
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults, self._random = faults, random.Random(0)
+        self._late_s = faults.ms.get("delay", 0.0) / 1e3
+        self._out = deque[tuple[float, bytes]]()
+        self._overtaken: tuple[float, bytes] | None = None
+
+    def send(self, frame: bytes, now_s: float) -> None:
+        """A reply sets out."""
+        if MUTE in self._faults.plain or self._hits("drop"):
+            return
+        frame = self._spoilt(frame)
+        if self._hits("reorder") and self._overtaken is None:
+            self._overtaken = (now_s + OVERTAKEN_S, frame)
+            return
+        for _ in range(2 if self._hits("duplicate") else 1):
+            self._out.append((now_s + self._late_s, frame))
+        self._let_go(now_s)
+
+    def arrived(self, now_s: float) -> list[bytes]:
+        """What arrives now, in its order."""
+        if self._overtaken is not None and self._overtaken[0] <= now_s:
+            self._let_go(now_s)
+        found = []
+        while self._out and self._out[0][0] <= now_s:
+            found.append(self._out.popleft()[1])
+        return found
+
+    def _let_go(self, now_s: float) -> None:
+        if self._overtaken is not None:
+            self._out.append((now_s + self._late_s, self._overtaken[1]))
+            self._overtaken = None
+
+    def _spoilt(self, frame: bytes) -> bytes:
         if self._hits("corrupt"):
-            at = self._random.randrange(len(frame))
-            frame = (
-                frame[:at] + bytes([frame[at] ^ 1 << self._random.randrange(8)]) + frame[at + 1 :]
-            )
+            at, bit = self._random.randrange(len(frame)), self._random.randrange(8)
+            frame = frame[:at] + bytes([frame[at] ^ 1 << bit]) + frame[at + 1 :]
         if self._hits("truncate"):
             frame = frame[: self._random.randrange(len(frame))]
         if self._hits("wrong"):
             frame = bytes(self._random.randrange(256) for _ in frame)
-        if self._hits("reorder") and not self._held:
-            self._held = [frame]
-            return []
-        frames = (
-            [frame, *self._held] if not self._hits("duplicate") else [frame, frame, *self._held]
-        )
-        self._held = []
-        return frames
+        return frame
+
+    def _hits(self, name: str) -> bool:
+        return self._random.random() < self._faults.share.get(name, 0.0)

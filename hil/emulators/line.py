@@ -3,17 +3,15 @@
 import os
 import pty
 import select
-import signal
 import time
 import tty
-from collections import deque
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import Final, Protocol
 
 from controller.errors import HostError
-from hil.emulators.faults import UNPLUGGED_S, Faults
+from hil.emulators.faults import Faults, Way
+from hil.emulators.life import Life
 
 STEP_S: Final = 0.002
 
@@ -70,45 +68,32 @@ def serve(model: Model, link: Path | None, faults: Faults, log: Path | None) -> 
 
     SIGUSR1 pulls the cable for two seconds, as the fault ``unplug`` does after a time.
     """
-    line = Line(link)
+    life, way, diary = Life(faults), Way(faults), Diary(log)
+    line, plugged = Line(link), True
     print(link or line.path, flush=True)
-    ended: list[bool] = []
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        ended.append(True)
-
-    pulled_s = [-UNPLUGGED_S]
-
-    def pull(_signal: int, _frame: FrameType | None) -> None:
-        pulled_s[0] = time.monotonic()
-
-    signal.signal(signal.SIGUSR1, pull)
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    began, out, plugged = time.monotonic(), deque[tuple[float, bytes]](), True
-    diary = Diary(log)
-    while not ended:
-        now = time.monotonic()
-        if (faults.unplugged(now - began) or now - pulled_s[0] < UNPLUGGED_S) == plugged:
+    while not life.ended:
+        now_s = time.monotonic()
+        if life.plugged(now_s) != plugged:
             plugged = not plugged
             (line.plug if plugged else line.unplug)()
-        frames = model.advance(now)
-        if plugged:
-            data = _read(line.ours, STEP_S)
-            frames += model.hear(data, time.monotonic()) if data else []
-        else:
-            time.sleep(STEP_S)
-        late_s = faults.ms.get("delay", 0.0) / 1e3
-        for frame in frames:
-            out.extend((now + late_s, one) for one in faults.spoil(frame))
-        while out and out[0][0] <= time.monotonic():
-            _, frame = out.popleft()
+        for frame in model.advance(now_s) + _heard(model, line, plugged):
+            way.send(frame, now_s)
+        for frame in way.arrived(time.monotonic()):
             if plugged:
                 with suppress(OSError):  # nobody reads: the driver of a real port drops as well
                     os.write(line.ours, frame)
-        diary.note(now, model.describe())
+        diary.note(now_s, model.describe())
     if plugged:
         line.unplug()
+
+
+def _heard(model: Model, line: Line, plugged: bool) -> list[bytes]:
+    """What the model answers to what comes within a step."""
+    if not plugged:
+        time.sleep(STEP_S)
+        return []
+    data = _read(line.ours, STEP_S)
+    return model.hear(data, time.monotonic()) if data else []
 
 
 def _read(fd: int, wait_s: float) -> bytes:

@@ -13,8 +13,8 @@ import typer
 from bridges.devices.sciencemode_codec import decode, encode
 from bridges.devices.sciencemode_frame import Packet, Unwrapper
 from bridges.devices.sciencemode_messages import (
-    ALL_ERRORS,
     CHANNELS,
+    EDITIONS,
     FOUR_CHANNELS,
     Answer,
     ChannelAnswer,
@@ -23,6 +23,7 @@ from bridges.devices.sciencemode_messages import (
     DeviceId,
     LlChannelConfig,
     LlInit,
+    MainVersion,
     Message,
     MlGetCurrentData,
     MlInit,
@@ -35,8 +36,9 @@ from bridges.devices.sciencemode_messages import (
     StimStatus,
     Train,
     Version,
+    check_outputs,
 )
-from hil.emulators.faults import Faults
+from hil.emulators.faults import ELECTRODE, Faults
 
 SERIAL: Final = "EMULATOR01"
 WATCHDOG_S: Final = 2.0
@@ -46,7 +48,6 @@ PERIOD_MS: Final = (0.5, 16383.0)
 DETECTS_MA: Final = 15.0  # a lost electrode is noticed from this current on
 HIGH_VOLTAGE: Final = 6
 FIRMWARE: Final = (1, 0, 0)
-OUTPUTS_OF: Final = {3: 4, 4: CHANNELS}
 CHECKED: Final = (Command.ML_INIT, Command.ML_UPDATE, Command.LL_INIT, Command.LL_STOP)
 
 
@@ -92,11 +93,11 @@ class StimulatorModel:
         outputs: those at work, by index.
     """
 
-    def __init__(self, faults: Faults, version: int = 4) -> None:
+    def __init__(self, faults: Faults, outputs: int = CHANNELS) -> None:
         self.status, self.paused = Status.IDLE, False
         self.stops = self.silences = self.pauses = self.unbalanced = 0
         self.outputs: dict[int, Output] = {}
-        self._faults, self._version, self._channels = faults, version, OUTPUTS_OF[version]
+        self._faults, self._channels, self._edition = faults, outputs, EDITIONS[outputs]
         self._unwrapper = Unwrapper()
         self._errors = [Result.OK] * CHANNELS
         self._stop_on_error = False
@@ -122,6 +123,8 @@ class StimulatorModel:
     def _obey(self, request: Message, now_s: float) -> Message | None:
         match request:
             case MlInit(stop_on_error):
+                if stop_on_error and not self._edition.stops_on_error:
+                    return Answer(Command.ML_INIT, Result.PARAMETER)
                 self._end(Status.MID_LEVEL)
                 self._stop_on_error, self._errors = stop_on_error, [Result.OK] * CHANNELS
                 return Answer(Command.ML_INIT, Result.OK)
@@ -144,8 +147,8 @@ class StimulatorModel:
         match command:
             case Command.GET_DEVICE_ID:
                 return DeviceId(Result.OK, SERIAL)
-            case Command.GET_EXTENDED_VERSION:
-                return Version(Result.OK, FIRMWARE, (self._version, 0, 0))
+            case Command.GET_VERSION_MAIN | Command.GET_EXTENDED_VERSION:
+                return self._version(command)
             case Command.GET_STIM_STATUS:
                 on = HIGH_VOLTAGE if self.status else 0
                 return StimStatus(Result.OK, self.status, on)
@@ -155,6 +158,12 @@ class StimulatorModel:
                 self._end(Status.IDLE)
                 return Answer(command, Result.OK)
         return None
+
+    def _version(self, asked: Command) -> Message | None:
+        if asked is not self._edition.version_question:
+            return None
+        kind = Version if asked is Command.GET_EXTENDED_VERSION else MainVersion
+        return kind(Result.OK, FIRMWARE, (self._edition.protocol, 0, 0))
 
     # --- the mid level -------------------------------------------------------------
 
@@ -206,6 +215,7 @@ class StimulatorModel:
         low, high = PERIOD_MS
         return (
             at >= self._channels
+            or train.period_ms % self._edition.period_step_ms != 0.0
             or not low <= train.period_ms <= high
             or any(abs(point.current_ma) > CURRENT_MAX_MA for point in train.points)
             or any(0 < point.width_us < NARROWEST_US for point in train.points)
@@ -216,8 +226,7 @@ class StimulatorModel:
         return max(self._errors)
 
     def _current_data(self, selection: int, now_s: float) -> Message | None:
-        asked = FOUR_CHANNELS if self._version == 3 else ALL_ERRORS
-        if selection != asked:
+        if selection != self._edition.selection:
             return None
         result = self._worst if self._mid_level else Result.NOT_INITIALISED
         self._heard_s = now_s
@@ -277,12 +286,11 @@ def sciencemode(
     link: Annotated[Path | None, typer.Option(help="Symbolic link to the pty.")] = None,
     fault: Annotated[str, typer.Option(help="Such as drop=0.1,delay=20,electrode=1.")] = "",
     log: Annotated[Path | None, typer.Option(help="Append what changes, with times.")] = None,
-    version: Annotated[
-        int, typer.Option(min=3, max=4, help="ScienceMode 3 has four channels, 4 has eight.")
-    ] = 4,
+    outputs: Annotated[int, typer.Option(help="4 is a RehaMove3, 8 a P24.")] = CHANNELS,
 ) -> None:
     """Be a HASOMED stimulator: limits, ramps, errors, watchdog of 2 s."""
     from hil.emulators.line import serve
 
-    faults = Faults.parse(fault)
-    serve(StimulatorModel(faults, version), link, faults, log)
+    faults = Faults.parse(fault, (ELECTRODE,))
+    check_outputs(outputs)
+    serve(StimulatorModel(faults, outputs), link, faults, log)

@@ -1,12 +1,9 @@
 """An emulated remote plant: the other side of the plant ``zmq``, as docs/zmq.md describes it."""
 
-import signal
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Final
 
 import numpy as np
@@ -28,12 +25,13 @@ from controller import registry
 from controller.messages import Feedback
 from controller.names import JOINTS, MUSCLES
 from controller.ports import Plant, Posable
-from hil.emulators.faults import UNPLUGGED_S, Faults
+from hil.emulators.faults import SLOW, STUCK, Faults, Way
+from hil.emulators.life import Life
 from hil.emulators.line import Diary
 
 LOOK_MS: Final = 2
 AT_REST: Final = 0.02  # activation below which a relaxed hand is left alone
-SLOW: Final = 10
+SLOWER: Final = 10  # of so many commands one is carried out by a slow hand
 
 MakePlant = Callable[[float], Plant]
 
@@ -106,7 +104,8 @@ class Peer:
     def _carry_out(self, plant: Plant, excitation: "np.ndarray", now_ns: int) -> None:
         self._moved_ns = now_ns
         self.steps += 1
-        if "stuck" in self._faults.plain or ("slow" in self._faults.plain and self.steps % SLOW):
+        faults = self._faults.plain
+        if STUCK in faults or (SLOW in faults and self.steps % SLOWER):
             return
         plant.write(excitation)
 
@@ -170,7 +169,7 @@ def zmq_plant(
 
     SIGUSR1 disconnects it for two seconds, as the fault unplug does after a time.
     """
-    faults = Faults.parse(fault)
+    faults = Faults.parse(fault, (STUCK, SLOW))
     factory = registry.find("plants", hand, "--hand")
     peer = Peer(lambda rate_hz: factory({}, rate_hz, "--hand"), faults)
     print(f"hears {commands}, answers on {feedback}", flush=True)
@@ -201,39 +200,24 @@ class Ends:
 
 def serve(peer: Peer, commands: str, feedback: str, faults: Faults, diary: Diary) -> None:
     """Until SIGTERM or Ctrl-C."""
-    ended: list[bool] = []
-    pulled_s = [-UNPLUGGED_S]
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        ended.append(True)
-
-    def pull(_signal: int, _frame: FrameType | None) -> None:
-        pulled_s[0] = time.monotonic()
-
-    signal.signal(signal.SIGUSR1, pull)
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    began, out = time.monotonic(), deque[tuple[float, bytes]]()
-    late_s = faults.ms.get("delay", 0.0) / 1e3
+    life, way = Life(faults), Way(faults)
     ends: Ends | None = None
-    while not ended:
+    while not life.ended:
         now_s = time.monotonic()
-        plugged = not (faults.unplugged(now_s - began) or now_s - pulled_s[0] < UNPLUGGED_S)
-        if plugged and ends is None:
-            ends = Ends(commands, feedback)
-        elif not plugged and ends is not None:
-            ends.close()
-            ends = None
-        frame = ends.newest() if ends else None
-        if ends is None:
+        if not life.plugged(now_s):
+            if ends is not None:
+                ends.close()
+                ends = None
             time.sleep(LOOK_MS / 1e3)
+        elif ends is None:
+            ends = Ends(commands, feedback)
+        frame = ends.newest() if ends else None
         now_ns = time.monotonic_ns()
         answer = peer.hear(frame, now_ns) if frame is not None else None
         if answer is not None:
-            out.extend((now_s + late_s, one) for one in faults.spoil(answer))
+            way.send(answer, now_s)
         peer.advance(now_ns)
-        while out and out[0][0] <= time.monotonic():
-            _, one = out.popleft()
+        for one in way.arrived(time.monotonic()):
             if ends is not None:
                 ends.said.send(one)
         diary.note(now_ns / 1e9, peer.describe(now_ns))

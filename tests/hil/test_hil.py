@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller.errors import HostError, SettingsError
-from hil import hand_steps
+from hil import hand_steps, stimulator_steps
 from hil.bring_up import Bench, Outcome, Result, Row, Step, hil, run
 from hil.bring_up_report import render
 from hil.chain import Emulator
@@ -35,7 +35,7 @@ def test_a_step_on_the_emulator_as_a_person_runs_it(tmp_path):
 )
 def test_a_bad_device_fails(tmp_path, fault, step, seen):
     (chosen,) = [one for one in hand_steps.STEPS if one.name == step]
-    emulator = Emulator("ability-hand", tmp_path, fault)
+    emulator = Emulator(("ability-hand",), tmp_path, fault)
     try:
         result = run(
             Bench("ability-hand", str(emulator.link), tmp_path), [(1, _free(chosen))], True
@@ -44,6 +44,23 @@ def test_a_bad_device_fails(tmp_path, fault, step, seen):
         emulator.close()
     (row,) = result.steps
     assert row.passed is False and seen in row.seen and not result.passed
+
+
+@pytest.mark.parametrize(
+    ("outputs", "passed", "seen"),
+    [
+        (4, True, "ScienceMode 3.0.0, 4 outputs"),
+        (8, False, "answered with unknown_command: unknown command"),
+    ],
+)
+def test_a_rehamove3_is_known_by_its_outputs(tmp_path, outputs, passed, seen):
+    emulator = Emulator(("sciencemode", "--outputs=4"), tmp_path)
+    try:
+        bench = Bench("sciencemode", str(emulator.link), tmp_path, outputs=outputs)
+        (row,) = run(bench, [(1, stimulator_steps.STEPS[0])], True).steps
+    finally:
+        emulator.close()
+    assert row.passed is passed and seen in row.seen
 
 
 def _free(step: Step) -> Step:
@@ -70,6 +87,7 @@ def test_a_real_port_is_asked_for_and_gets_no_faults(tmp_path):
     [
         ({"device": "robot"}, "--device 'robot'; allowed: ability-hand"),
         ({"device": "sciencemode", "port": "/dev/ttyUSB0"}, "--calibration: a real stimulator"),
+        ({"device": "sciencemode", "outputs": 5}, "--outputs 5; allowed: 4, 8"),
         ({"only": "teapot"}, "--only 'teapot': no such step; there are: link; replies"),
     ],
 )

@@ -38,8 +38,8 @@ def update(*trains):
 
 
 class Bench:
-    def __init__(self, fault="", version=4):
-        self.model, self.now_s = StimulatorModel(Faults.parse(fault), version), 0.0
+    def __init__(self, fault="", outputs=8):
+        self.model, self.now_s = StimulatorModel(Faults.parse(fault, ("electrode",)), outputs), 0.0
 
     def ask(self, request, number=5):
         return self.wire(encode(number, request), number)
@@ -160,10 +160,21 @@ def test_the_low_level_gives_a_pulse_when_asked(bench):
     assert bench.ask(STATUS).status == Status.IDLE
 
 
-def test_version_3_has_four_outputs_and_another_selection():
-    bench = Bench(version=3)
-    bench.ask(MlInit(True))
+def test_a_rehamove3_answers_as_its_document_says():
+    bench = Bench(outputs=4)
+    assert bench.ask(Plain(Command.GET_VERSION_MAIN)).protocol[0] == 3
+    unknown = Answer(Command.UNKNOWN_COMMAND, Result.UNKNOWN_COMMAND)
+    assert bench.ask(Plain(Command.GET_EXTENDED_VERSION)) == unknown
+    assert bench.ask(MlInit(True)).result == Result.PARAMETER  # a reserved byte
+    assert bench.ask(MlInit(False)).result == Result.OK
     assert bench.ask(update(*[None] * 4, pulse())).result == Result.PARAMETER
-    assert bench.ask(update(pulse())).result == Result.OK
+    assert bench.ask(update(pulse(period=22.25))).result == Result.PARAMETER  # a reserved bit
+    assert bench.ask(update(pulse(period=22.5))).result == Result.OK
     assert bench.ask(MlGetCurrentData(2)) == CurrentData(0, 2, (True,) * 4, (0,) * 4)
-    assert bench.ask(MlGetCurrentData(4)).to == Command.UNKNOWN_COMMAND
+    assert bench.ask(MlGetCurrentData(4)) == unknown
+
+
+def test_a_p24_does_not_know_the_other_question():
+    bench = Bench()
+    assert bench.ask(Plain(Command.GET_EXTENDED_VERSION)).protocol[0] == 4
+    assert bench.ask(Plain(Command.GET_VERSION_MAIN)).to is Command.UNKNOWN_COMMAND

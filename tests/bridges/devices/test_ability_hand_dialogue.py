@@ -18,7 +18,10 @@ def drive(fault: str, seconds: float) -> tuple[AbilityHand, Hand]:
     for joint in ("mcp2_flexion", "pm2_flexion"):
         record["joint_pos"][JOINTS.index(joint)] = 1.5
     command = Command(True, np.zeros(39, np.float32), record, "", False)
-    hand, dialogue = Hand(Faults.parse(fault)), AbilityHand(AbilityHandOptions(port="none"))
+    hand, dialogue = (
+        Hand(Faults.parse(fault, ("stuck", "slow"))),
+        AbilityHand(AbilityHandOptions(port="none")),
+    )
     answers = hand.hear(dialogue.greet(), 0.0)
     for now_s in np.arange(0.0, seconds, STEP_S):
         dialogue.hear(b"".join(answers), now_s)

@@ -16,6 +16,7 @@ from bridges.devices.sciencemode_messages import (
     DeviceId,
     LlChannelConfig,
     LlInit,
+    MainVersion,
     MlGetCurrentData,
     MlInit,
     MlStop,
@@ -90,6 +91,11 @@ def test_every_vector_in_both_directions(name):
     assert encode(number, MESSAGES[name]) == wire
 
 
+def test_the_version_of_a_rehamove3_is_as_long_as_its_document_says():
+    assert len(encode(0, Plain(Command.GET_VERSION_MAIN))) == 12
+    assert len(encode(0, MainVersion(0, (2, 1, 16), (3, 2, 4)))) == 19
+
+
 def test_the_longest_update_fits():
     escaped_all_over = Train(2055.5, 15, (Point(0xF0F, 60.0),) * 16)
     wire = encode(15, MlUpdate((escaped_all_over,) * 8))
@@ -133,6 +139,7 @@ messages = st.one_of(
         st.tuples(*[st.sampled_from(STATES[:2])] * 4),
     ),
     st.builds(StimStatus, byte, byte, byte),
+    st.builds(MainVersion, byte, triple, triple),
     st.builds(Version, byte, triple, triple, st.binary(min_size=6, max_size=6)),
     st.builds(DeviceId, byte, names),
 )

@@ -15,9 +15,12 @@ from bridges.devices.sciencemode_messages import (
     Command,
     CurrentData,
     DeviceId,
+    MlInit,
     MlStop,
     MlUpdate,
     Plain,
+    Result,
+    Version,
 )
 from bridges.devices.stimulation_limits import StimulationLimits
 from bridges.feed import Command as Live
@@ -34,8 +37,8 @@ GRASP = np.array([0.8 * muscle.startswith(("FDS", "FDP")) for muscle in MUSCLES]
 class Pair:
     """A dialogue and a device; what was said and answered is kept."""
 
-    def __init__(self, fault: str = "", version: int = 4, **options) -> None:
-        self.device = StimulatorModel(Faults.parse(fault), version)
+    def __init__(self, fault: str = "", has: int = 8, **options) -> None:
+        self.device = StimulatorModel(Faults.parse(fault, ("electrode",)), has)
         given = {"port": "none", "calibration": str(EXAMPLE), **options}
         self.dialogue = ScienceMode(msgspec.convert(given, ScienceModeOptions))
         self.now_s, self.said = 0.0, []
@@ -110,21 +113,62 @@ def test_tighter_limits_hold():
         Pair(limits={"current_max_ma": 10.0})
 
 
-@pytest.mark.parametrize(
-    "version, outputs, words",
-    [(4, 8, ""), (3, 8, "it has 4 outputs, the settings say 8"), (3, 4, "")],
-)
-def test_a_device_with_four_outputs(tmp_path, version, outputs, words):
+@pytest.fixture
+def four(tmp_path):
+    """The options for a device with four outputs."""
     raw = yaml.safe_load(EXAMPLE.read_text())
-    raw["channels"] = dict(list(raw["channels"].items())[:outputs])
+    raw["channels"] = dict(list(raw["channels"].items())[:4])
     path = tmp_path / "calibration.yaml"
     path.write_text(yaml.safe_dump(raw))
-    pair = Pair(version=version, outputs=outputs, calibration=str(path))
+    return {"outputs": 4, "calibration": str(path)}
+
+
+def test_a_rehamove3_is_known_and_driven(four):
+    pair = Pair(has=4, **four)
     pair.say(pair.dialogue.greet())
-    assert pair.dialogue.trouble == words and pair.dialogue.identified == (not words)
-    if not words:
-        pair.move()
-        assert set(pair.device.outputs) == {0} and pair.dialogue.reports
+    assert pair.dialogue.identified and not pair.dialogue.trouble
+    pair.move()
+    assert set(pair.device.outputs) == {0} and pair.dialogue.reports and not pair.dialogue.trouble
+    assert MlInit(False) in pair.said and MlInit(True) not in pair.said
+
+
+def test_an_electrode_that_a_rehamove3_lost_stops_it(four):
+    pair = Pair("electrode=1", has=4, **four)
+    pair.say(pair.dialogue.greet())
+    pair.move()
+    assert pair.dialogue.trouble == "output 1: electrode"
+    pair.say(pair.dialogue.stop(emergency=True))
+    assert not pair.device.outputs
+
+
+@pytest.mark.parametrize(
+    "has, words",
+    [
+        (4, "it does not know get_extended_version: it is no P24, so are there 8 outputs?"),
+        (8, "it does not know get_version_main: it is no RehaMove3, so are there 4 outputs?"),
+    ],
+)
+def test_the_wrong_number_of_outputs_is_refused(four, has, words):
+    pair = Pair(has=has, **(four if has == 8 else {}))
+    pair.say(pair.dialogue.greet())
+    assert pair.dialogue.trouble == words and not pair.dialogue.identified
+
+
+def test_another_version_than_that_of_the_device_is_refused():
+    pair = Pair()
+    pair.mend = replaced(
+        lambda reply: Version(0, (1, 0, 0), (5, 0, 0)) if isinstance(reply, Version) else reply
+    )
+    pair.say(pair.dialogue.greet())
+    words = "it speaks ScienceMode 5: it is no P24, so are there 8 outputs?"
+    assert pair.dialogue.trouble == words and not pair.dialogue.identified
+
+
+def test_data_of_four_channels_from_a_device_with_eight_are_passed_over(met):
+    few = CurrentData(0, 2, (True,) * 4, (0,) * 4)
+    met.mend = replaced(lambda reply: few if isinstance(reply, CurrentData) else reply)
+    met.move()
+    assert met.device.outputs and not met.dialogue.reports and not met.dialogue.trouble
 
 
 def test_another_device_than_that_of_the_calibration_is_refused():
@@ -157,6 +201,15 @@ def test_without_an_answer_to_its_start_no_pulse_leaves(met):
     met.move()
     assert met.dialogue.trouble == "it was not ready within 200 ms"
     assert not any(isinstance(one, MlUpdate) for one in met.said)
+
+
+def test_a_lost_answer_to_its_start_is_asked_for_again(met):
+    answers = iter([None])
+    met.mend = replaced(
+        lambda reply: next(answers, reply) if reply == Answer(Command.ML_INIT, Result.OK) else reply
+    )
+    met.move()
+    assert met.said.count(MlInit(True)) == 2 and met.device.outputs and not met.dialogue.trouble
 
 
 def test_a_lost_electrode_stops_the_device_and_is_named():

@@ -107,8 +107,8 @@ def test_silent_in_the_dead_zone_then_from_threshold_to_saturation():
 def test_a_period_is_rounded_to_the_slower_side():
     for frequency in (1.0, 30.0, 40.0, 49.9, 50.0):
         channel = msgspec.structs.replace(CALIBRATION.channels["pronators"], frequency_hz=frequency)
-        assert channel.period_ms * 4 == int(channel.period_ms * 4)
-        assert frequency - 1.0 < 1e3 / channel.period_ms <= frequency
+        assert channel.period_ms * 2 == int(channel.period_ms * 2)
+        assert 1e3 / frequency <= channel.period_ms < 1e3 / frequency + 0.5
 
 
 # --- the whole mapping ---------------------------------------------------------------
