@@ -14,15 +14,9 @@ from controller.names import JOINTS, MUSCLES
 from controller.ports import PlantInfo
 from controller.settings import convert
 
-DIVERGED: Final = [
-    int(warning)
-    for warning in (
-        mujoco.mjtWarning.mjWARN_BADQPOS,
-        mujoco.mjtWarning.mjWARN_BADQVEL,
-        mujoco.mjtWarning.mjWARN_BADQACC,
-        mujoco.mjtWarning.mjWARN_BADCTRL,
-    )
-]
+DIVERGED: Final = slice(  # of MuJoCo's warnings: position, velocity, acceleration, control
+    int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADCTRL) + 1
+)
 
 
 class HandOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -89,7 +83,7 @@ class SimulatedHand:
         # Each of these attributes makes a new view whenever it is asked for; one view will do.
         self._qpos, self._qvel, self._act = data.qpos, data.qvel, data.act
         self._xpos, self._xmat, self._ctrl = data.xpos, data.xmat, data.ctrl
-        self._warnings = data.warning.number
+        self._diverged = data.warning.number[DIVERGED]
         self._layout = layout
         self.start_qpos = start_qpos
         self.info = PlantInfo(kind, MUSCLES, JOINTS, rate_hz, versions())
@@ -99,12 +93,32 @@ class SimulatedHand:
         """Put it to ``start_qpos``, at rest."""
         mujoco.mj_resetData(self.model, self.data)
         self._qpos[:] = self.start_qpos
-        mujoco.mj_forward(self.model, self.data)
+        mujoco.mj_step1(self.model, self.data)
+        self._feedback = self._measure()
 
     def read(self) -> Feedback:
         """The newest feedback; copies, so that it stays as it was."""
+        return self._feedback
+
+    def write(self, excitation: Excitation) -> Excitation:
+        """Apply excitations, (39,), for one tick; then refresh what is derived.
+
+        The tick ends with ``mj_step1``, which computes all that positions and velocities say of
+        the hand, and begins with ``mj_step2``, which does the rest of that very step: together
+        whole steps to the same bit, none of it done twice. What is measured is picked out here,
+        while it is in the processor's caches; the next tick only has to hand it on.
+        """
+        self._ctrl[:] = excitation
+        mujoco.mj_step2(self.model, self.data)
+        if self._substeps > 1:
+            mujoco.mj_step(self.model, self.data, self._substeps - 1)
+        mujoco.mj_step1(self.model, self.data)
+        self._feedback = self._measure()
+        return excitation
+
+    def _measure(self) -> Feedback:
         qpos = self._qpos.copy()
-        if self._diverged():
+        if self._diverged.any():
             qpos[:] = np.nan  # MuJoCo has put it back to a finite state: do not believe it
         return self._layout.feedback(
             np.array(self.data.time),
@@ -114,23 +128,6 @@ class SimulatedHand:
             self._xpos,
             self._xmat,
         )
-
-    def _diverged(self) -> bool:
-        """Whether MuJoCo met a state that is not finite since the last reset."""
-        return bool(self._warnings[DIVERGED].any())
-
-    def write(self, excitation: Excitation) -> Excitation:
-        """Apply excitations, (39,), for one tick; then refresh what is derived.
-
-        What of the first physics step depends on positions and velocities alone was computed by
-        the ``mj_forward`` before: ``mj_step2`` does the rest of that step, to the same bit.
-        """
-        self._ctrl[:] = excitation
-        mujoco.mj_step2(self.model, self.data)
-        if self._substeps > 1:
-            mujoco.mj_step(self.model, self.data, self._substeps - 1)
-        mujoco.mj_forward(self.model, self.data)
-        return excitation
 
     def close(self) -> None:
         """Nothing to let go."""

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bridges import myohand
-from bridges.mujoco_hand import MujocoHand, create, versions
+from bridges.mujoco_hand import DIVERGED, MujocoHand, create, versions
 from bridges.myohand import Layout, Start, check_names, load_model
 from controller.errors import ContractError, PlantError, SettingsError
 from controller.names import JOINTS, MUSCLES
@@ -246,6 +246,25 @@ def test_the_official_map_from_action_to_excitation() -> None:
     ours = myohand.to_excitation(action)
     assert np.allclose(ours, sigmoid_muscle_activation(action, np), atol=1e-15)
     assert np.array_equal(myohand.to_excitation(np.array([-7.0, 7.0])), ours[[0, -1]])
+
+
+def test_the_warnings_that_are_looked_at_are_those_of_a_state_that_is_not_finite() -> None:
+    seen = [mujoco.mjtWarning(number).name for number in range(*DIVERGED.indices(100))]
+    assert seen == [f"mjWARN_BAD{what}" for what in ("QPOS", "QVEL", "QACC", "CTRL")]
+
+
+@pytest.mark.parametrize("rate_hz", [40.0, 200.0, 400.0])
+def test_no_physics_is_done_twice_and_none_is_missing(rate_hz: float) -> None:
+    """Split steps go the way of whole ones, to the bit, warm starts of the solver included."""
+    hand, rng = MujocoHand(rate_hz), np.random.default_rng(0)
+    data = mujoco.MjData(hand.model)
+    data.qpos[:] = hand.start_qpos
+    for _ in range(round(rate_hz)):  # a second: the balls land and roll
+        data.ctrl[:] = rng.uniform(0.0, 0.5, 39).astype(np.float32)
+        hand.write(data.ctrl.astype(np.float32))
+        mujoco.mj_step(hand.model, data, round(400.0 / rate_hz))
+    assert np.array_equal(hand.data.qpos, data.qpos)
+    assert np.array_equal(hand.data.qvel, data.qvel)
 
 
 def test_a_diverged_hand_is_not_believed_until_it_is_reset() -> None:
