@@ -80,6 +80,16 @@ def _no_time() -> int:
     return 0
 
 
+def _poser(skill: Skill, plant: Plant) -> Callable[[Any], None] | None:
+    """Passes a goal's posture through, where the skill asks for one; the daemon saw that both fit.
+
+    Asked once: to look whether an object follows a protocol takes longer than the rest of it.
+    """
+    if isinstance(skill, Posing) and isinstance(plant, Posable):
+        return lambda goal: plant.pose(skill.posture(goal))
+    return None
+
+
 class Loop:
     """Holds the goal and the recurrent policy between ticks.
 
@@ -122,6 +132,7 @@ class Loop:
         self._every, self._step = every, 0
         self._begin = begin or skill.begin
         self._publish, self._clock = publish, clock
+        self._pose = _poser(skill, plant)
         self._use(policy)
         self._wished = REST
         self._live = False  # a plant that was reset waits, paused, for the first work
@@ -222,15 +233,10 @@ class Loop:
 
     def _write(self, command: MuscleCommand) -> None:
         began = self._clock()
-        if self.supervisor.state.working:
-            self._pose()
+        if self._pose and self.supervisor.state.working:
+            self._pose(self._goal)
         self.sent = self.plant.write(command.excitation) if self._live else REST
         self.parts.plant = self._clock() - began
-
-    def _pose(self) -> None:
-        """Pass a posture through, where the skill asks for one; the daemon saw that both fit."""
-        if isinstance(self.skill, Posing) and isinstance(self.plant, Posable):
-            self.plant.pose(self.skill.posture(self._goal))
 
     def _try_shadow(self, feedback: Feedback) -> None:
         """Let the policy on trial think along; it takes over from a relaxed or held hand."""
