@@ -15,6 +15,7 @@ from rich.table import Table
 
 from controller import data
 from controller.errors import MyoloopError
+from controller.policy import load
 from controller.session import FollowerSettings, RealTimeSettings, load_session
 from controller.supervisor.states import State
 from hil import cyclictest, floor, reference_network
@@ -120,11 +121,13 @@ def _floor_round(
     file = rig.folder / "excitations.npy"
     np.save(file, heap.replayed[-1]["sent"])
     policy = data.find(load_session(data.find(SESSION)).policy)
+    every = round(rate_hz / load(policy).contract.rate_hz)
     heap.floors.append(
         floor.measure(
             floor.Job(
                 realtime=realtime,
                 rate_hz=rate_hz,
+                every=every,
                 reference=str(rig.folder / REFERENCE),
                 policy=str(policy),
                 excitations=str(file),
