@@ -4,10 +4,8 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Final
 
-import numpy as np
-
 from controller.follower import FollowerHealth, FollowerState
-from controller.messages import Feedback, Intention
+from controller.messages import Array, Feedback, Intention
 from controller.orders import Orders
 from controller.skills.skill import Channel
 from controller.supervisor.limits import Limits
@@ -56,11 +54,10 @@ class Judge:
         self._hold_s = limits.intention_hold_ms / 1e3
         self._stale_s = limits.intention_stale_ms / 1e3
         self._feedback_s = limits.feedback_stale_ms / 1e3
-        self._joint_low, self._joint_high = limits.joint_bounds_rad()
+        low, high = limits.joint_bounds_rad()
+        self._joints = list(zip(low.tolist(), high.tolist(), strict=True))
         self._follower_ns = limits.follower_silent_ms * 1e6
-        span = np.array([c.high - c.low for c in channels])
-        self._low = np.array([c.low for c in channels]) - RANGE_TOLERANCE * span
-        self._high = np.array([c.high for c in channels]) + RANGE_TOLERANCE * span
+        self._channels = [_widened(channel) for channel in channels]
 
     def late(self, intention: Intention) -> bool:
         """Whether the goal has to stand still."""
@@ -79,23 +76,20 @@ class Judge:
 
     def _valid(self, intention: Intention) -> bool:
         values = intention.values
-        inside = values.shape == self._low.shape and bool(
-            ((values >= self._low) & (values <= self._high)).all()
-        )
+        inside = values.shape == (len(self._channels),) and _inside(values, self._channels)
         ahead = intention.age_s < -self._hold_s  # a stamp ahead of time would never age
         return inside and not ahead and -RANGE_TOLERANCE <= intention.engage <= 1 + RANGE_TOLERANCE
 
     def feedback(self, feedback: Feedback) -> Reason:
         """What is wrong with the hand, or with what is known of it; ``trouble`` adds why."""
         self.trouble = feedback.fault
-        if not all(np.isfinite(getattr(feedback, name)).all() for name in MEASURED):
+        if not all(_finite(getattr(feedback, name)) for name in MEASURED):
             return Reason.FEEDBACK_NOT_FINITE
         fresh = -self._feedback_s <= feedback.age_s <= self._feedback_s  # NaN is not
         reasons = Reason(0) if fresh else Reason.FEEDBACK_STALE
-        angles = feedback.joint_pos
-        if (angles < self._joint_low).any() or (angles > self._joint_high).any():
+        if not _inside(feedback.joint_pos, self._joints):
             reasons |= Reason.JOINT_ANGLE
-        if np.abs(feedback.joint_vel).max() > self._limits.joint_speed_max_rad_s:
+        if max(map(abs, feedback.joint_vel.tolist())) > self._limits.joint_speed_max_rad_s:
             reasons |= Reason.JOINT_SPEED
         return reasons
 
@@ -120,6 +114,21 @@ class Judge:
             return health.reason or health.state.name.lower()
         silent_ns = now_ns - health.beat_ns
         return f"silent for {silent_ns // MS} ms" if silent_ns > self._follower_ns else ""
+
+
+def _widened(channel: Channel) -> tuple[float, float]:
+    tolerance = RANGE_TOLERANCE * (channel.high - channel.low)
+    return channel.low - tolerance, channel.high + tolerance
+
+
+def _finite(values: Array) -> bool:
+    return all(map(math.isfinite, values.ravel().tolist()))
+
+
+def _inside(values: Array, ranges: list[tuple[float, float]]) -> bool:
+    """Whether each value, (n,), is within its own range; NaN is not."""
+    pairs = zip(values.tolist(), ranges, strict=True)
+    return all(low <= value <= high for value, (low, high) in pairs)
 
 
 _MISSING: Final = {

@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+import numpy as np
+import pytest
+
 from controller.follower import FollowerHealth, FollowerState
 from controller.skills.baoding import CHANNELS
 from controller.supervisor.judge import Judge, Machine
@@ -22,3 +25,10 @@ def test_late_feedback_says_why_until_it_is_fresh_again(make_feedback):
     judge.feedback(make_feedback())
     judge.machine(Machine())
     assert judge.trouble == ""
+
+
+@pytest.mark.parametrize("joints", [22, 24])
+def test_a_hand_with_other_joints_is_an_error(make_feedback, joints):
+    judge = Judge(Limits(), CHANNELS)
+    with pytest.raises(ValueError, match="zip"):
+        judge.feedback(replace(make_feedback(), joint_pos=np.zeros(joints)))

@@ -78,6 +78,7 @@ class Rig:
 
     def __init__(self, channels=(ROTATION,), period_s=PERIOD_S, **limits):
         self.supervisor = Supervisor(Limits(**limits), channels, period_s)
+        self._at_ease = replace(LET_GO, values=np.zeros(len(channels)))
 
     def tick(self, intention=GO, wish=HALF, machine=QUIET, hand=HAND, fits=True) -> Seen:
         self.supervisor.admit(intention, hand, machine, fits)
@@ -85,7 +86,7 @@ class Rig:
         return Seen(command.excitation.copy(), command.reasons, self.state, command.relaxed)
 
     def arm(self) -> "Rig":
-        self.tick(replace(LET_GO, values=np.zeros(len(self.supervisor._judge._low))), machine=ARM)
+        self.tick(self._at_ease, machine=ARM)
         assert self.state is State.ARMING, self.missing
         return self
 
