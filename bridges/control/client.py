@@ -41,9 +41,8 @@ class Client(Closing):
     def _connect(self) -> "zmq.Socket[bytes]":
         socket = self._context.socket(zmq.DEALER)  # unlike REQ it survives a lost answer
         socket.linger = 0
-        if self._endpoint.server_key:
-            curve.join(socket, self._key, self._endpoint.server_key.encode())
-        socket.connect(self._endpoint.address)
+        key = self._key if self._endpoint.server_key else ""  # a daemon without keys asks for none
+        curve.connect(socket, self._endpoint.address, key, self._endpoint.server_key)
         return socket
 
     def ask(self, verb: Verb, text: str = "") -> Reply:

@@ -91,7 +91,27 @@ def serve(socket: "zmq.Socket[bytes]", server_key: str, clients: str) -> ThreadA
     return guard
 
 
-def join(socket: "zmq.Socket[bytes]", client_key: str, server_public: bytes) -> None:
-    """Connect as the owner of a key file to a server of this public key."""
-    socket.curve_publickey, socket.curve_secretkey = load_keys(client_key, "--key")
-    socket.curve_serverkey = server_public
+def connect(socket: "zmq.Socket[bytes]", address: str, client_key: str, server_public: str) -> None:
+    """Connect to a daemon, with keys as the owner of a key file.
+
+    Args:
+        socket: that connects.
+        address: ZeroMQ endpoint.
+        client_key: NAME.key_secret, "" for a daemon without keys.
+        server_public: the daemon's public key, "" for none.
+
+    Raises:
+        SettingsError: one of them is none.
+    """
+    if client_key or server_public:
+        socket.curve_publickey, socket.curve_secretkey = load_keys(client_key, "--key")
+        try:
+            socket.curve_serverkey = server_public.encode()
+        except zmq.ZMQError:
+            raise SettingsError(
+                f"--server-key {server_public!r}: no public key; it stands in the daemon's NAME.key"
+            ) from None
+    try:
+        socket.connect(address)
+    except zmq.ZMQError:
+        raise SettingsError(f"{address!r}: no endpoint, such as tcp://10.0.0.2:5601") from None

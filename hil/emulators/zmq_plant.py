@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,7 +11,8 @@ import numpy as np
 import typer
 import zmq
 
-from bridges.zeromq.exchange import Lag, Rejections, Sequence
+from bridges.control import curve
+from bridges.zeromq.exchange import HEARTBEAT_MS, Lag, Rejections, Sequence
 from bridges.zeromq.messages import (
     KINDS,
     Command,
@@ -161,6 +163,8 @@ def zmq_plant(
     feedback: Annotated[str, typer.Option(help="Where the daemon listens.")] = (
         "tcp://127.0.0.1:5611"
     ),
+    key: Annotated[str, typer.Option(help="CURVE key file of this peer (NAME.key_secret).")] = "",
+    server_key: Annotated[str, typer.Option(help="The daemon's public CURVE key.")] = "",
     hand: Annotated[str, typer.Option(help="The installed plant that it is.")] = "myohand",
     fault: Annotated[str, typer.Option(help="Such as drop=0.1,delay=20,stuck.")] = "",
     log: Annotated[Path | None, typer.Option(help="Append what changes, with times.")] = None,
@@ -172,22 +176,38 @@ def zmq_plant(
     faults = Faults.parse(fault, (STUCK, SLOW))
     factory = registry.find("plants", hand, "--hand")
     peer = Peer(lambda rate_hz: factory({}, rate_hz, "--hand"), faults)
-    print(f"hears {commands}, answers on {feedback}", flush=True)
-    serve(peer, commands, feedback, faults, Diary(log))
+    serve(peer, Daemon(commands, feedback, key, server_key), faults, Diary(log))
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """Where the daemon is, and how to be let in.
+
+    Attributes:
+        commands: where it publishes.
+        feedback: where it listens.
+        key: CURVE key file of this peer, "" for a daemon without keys.
+        server_key: the daemon's public key, "" for none.
+    """
+
+    commands: str
+    feedback: str
+    key: str
+    server_key: str
 
 
 class Ends:
     """The peer's two sockets."""
 
-    def __init__(self, commands: str, feedback: str) -> None:
+    def __init__(self, daemon: Daemon) -> None:
         self._context = zmq.Context()
         self.heard = self._context.socket(zmq.SUB)
         self.heard.conflate = True
         self.heard.subscribe(KINDS[Command])
         self.said = self._context.socket(zmq.PUB)
-        self.heard.linger = self.said.linger = 0
-        self.heard.connect(commands)
-        self.said.connect(feedback)
+        for socket, address in ((self.heard, daemon.commands), (self.said, daemon.feedback)):
+            socket.linger, socket.heartbeat_ivl = 0, HEARTBEAT_MS
+            curve.connect(socket, address, daemon.key, daemon.server_key)
 
     def newest(self) -> bytes | None:
         """The newest command, if one came within a moment."""
@@ -198,10 +218,11 @@ class Ends:
         self._context.destroy(linger=0)
 
 
-def serve(peer: Peer, commands: str, feedback: str, faults: Faults, diary: Diary) -> None:
+def serve(peer: Peer, daemon: Daemon, faults: Faults, diary: Diary) -> None:
     """Until SIGTERM or Ctrl-C."""
     life, way = Life(faults), Way(faults)
-    ends: Ends | None = None
+    ends: Ends | None = Ends(daemon)
+    print(f"hears {daemon.commands}, answers on {daemon.feedback}", flush=True)
     while not life.ended:
         now_s = time.monotonic()
         if not life.plugged(now_s):
@@ -210,7 +231,7 @@ def serve(peer: Peer, commands: str, feedback: str, faults: Faults, diary: Diary
                 ends = None
             time.sleep(LOOK_MS / 1e3)
         elif ends is None:
-            ends = Ends(commands, feedback)
+            ends = Ends(daemon)
         frame = ends.newest() if ends else None
         now_ns = time.monotonic_ns()
         answer = peer.hear(frame, now_ns) if frame is not None else None

@@ -62,3 +62,20 @@ def test_wrong_key_files_are_named(keys, tmp_path):
     ):
         with pytest.raises(SettingsError, match=words):
             curve.check(ControlSettings(server_key=key, clients=folder), "control")
+
+
+@pytest.mark.parametrize(
+    ("address", "server_key", "words"),
+    [
+        ("nonsense", "", "'nonsense': no endpoint"),
+        ("tcp://127.0.0.1:5601", "short", "--server-key 'short': no public key"),
+    ],
+)
+def test_what_a_client_can_not_connect_with_is_named(keys, address, server_key, words):
+    key = keys[1] if server_key else ""
+    with (
+        zmq.Context() as context,
+        context.socket(zmq.DEALER) as socket,
+        pytest.raises(SettingsError, match=words),
+    ):
+        curve.connect(socket, address, key, server_key)
