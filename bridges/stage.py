@@ -25,6 +25,7 @@ TARGET_ALPHA: Final = 0.30
 TARGET_SHELL: Final = 1.16  # of the ball's radius: seen as a halo when the ball is in place
 
 CENTRE_M: Final = (-0.239, -0.486, 1.44)  # between wrist and finger tips
+PALM_M: Final = (-0.241, -0.461, 1.418)  # of the official start, for which that is the centre
 LIGHT_M: Final = (-0.65, -0.75, 2.3)
 DISTANCE_M: Final = 0.275
 AZIMUTH_DEG: Final = 242.0  # along the forearm, as the hand's owner sees it

@@ -11,10 +11,38 @@ from numpy.typing import NDArray
 from controller.cell import CellReader
 from controller.errors import HostError
 from controller.follower import STATUS, FollowerContext, FollowerState
-from controller.supervisor.states import WHAT_IS_MISSING, Missing, State, names, reasons
+from controller.supervisor.states import WHAT_IS_MISSING, Missing, Reason, State, names, reasons
 
 SUFFIX: Final = ".status"
 SILENT_MS: Final = 1000.0  # a process that says nothing for so long is in trouble
+
+
+WHY: Final = {
+    Reason.ESTOP: "e-stop",
+    Reason.DISARMED: "disarmed by order",
+    Reason.DISENGAGED: "the dead-man is let go",
+    Reason.INTENTION_FAULT: "the intention's stream is in trouble",
+    Reason.INTENTION_INVALID: "the intention is out of range or can't be trusted",
+    Reason.INTENTION_HOLD: "the intention is late",
+    Reason.INTENTION_STALE: "the intention is too old",
+    Reason.COMMAND_NOT_FINITE: "the policy gave what is no number",
+    Reason.COMMAND_SHAPE: "the policy gave another count than 39",
+    Reason.RANGE: "an excitation was cut to 0-1",
+    Reason.CEILING: "an excitation was cut to its ceiling",
+    Reason.TOTAL: "all excitations together were cut",
+    Reason.SLEW: "an excitation was kept from jumping",
+    Reason.WINDOW: "an excitation was kept from rising so fast for so long",
+    Reason.FEEDBACK_NOT_FINITE: "the hand reports what is no number",
+    Reason.FEEDBACK_STALE: "the hand's feedback is old",
+    Reason.JOINT_ANGLE: "a joint is beyond its limit",
+    Reason.JOINT_SPEED: "a joint is too fast",
+    Reason.DEADLINES: "too many deadlines were missed",
+    Reason.FOLLOWER: "a process that is required does not answer",
+    Reason.ATTENDANT_LOST: "the dead-man client is gone",
+    Reason.TICK_FAILED: "a tick failed",
+    Reason.STOPPING: "the run ends",
+}
+"""Why a command is not the wish, in words."""
 
 
 def text_of(field: Any) -> str:
@@ -26,6 +54,12 @@ def lacking(record: NDArray[np.void]) -> list[str]:
     """What the last arming lacked, in words."""
     missing = Missing(int(record["missing"]))
     return [words for one, words in WHAT_IS_MISSING.items() if one in missing]
+
+
+def why(record: NDArray[np.void]) -> list[str]:
+    """Why the command is not the wish, in words."""
+    bits = Reason(int(record["reasons"]))
+    return [words for one, words in WHY.items() if one in bits]
 
 
 def status_of(record: NDArray[np.void], context: FollowerContext) -> dict[str, Any]:

@@ -159,8 +159,16 @@ def _rgb(colour: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def camera() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Where the eye is, and where it looks: as in the pictures."""
+def camera(
+    palm: NDArray[np.float64] | tuple[float, ...] = stage.PALM_M, away: float = 1.0, up: float = 0.0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where the eye is, and where it looks: as in the pictures.
+
+    Args:
+        palm: where it is, (3,) [m].
+        away: times the usual distance.
+        up: how far above the middle the hand is to be, as a share of the picture's height.
+    """
     view = mujoco.MjvCamera()
     stage.aim(view)
     azimuth, elevation = np.radians([view.azimuth, view.elevation])
@@ -171,4 +179,8 @@ def camera() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
             np.sin(elevation),
         ]
     )
-    return view.lookat - view.distance * ahead, view.lookat.copy()
+    side = np.array([np.sin(azimuth), -np.cos(azimuth), 0.0])
+    distance = away * view.distance
+    down = np.cross(ahead, side) * up * 2.0 * distance * np.tan(FOV_RAD / 2.0)
+    centre = view.lookat + (np.asarray(palm) - stage.PALM_M) + down
+    return centre - distance * ahead, centre

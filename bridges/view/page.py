@@ -11,11 +11,12 @@ from typing import Any, Final
 import viser
 import websockets.asyncio.server as websocket_server
 
+from bridges import stage
 from bridges.view import words
 from bridges.view.buttons import Buttons
 from bridges.view.hand import FOV_RAD, Hand, camera
 from bridges.view.plots import Plots
-from bridges.view.watch import Watch
+from bridges.view.watch import SIGNALS, Watch
 
 HOST: Final = "127.0.0.1"  # the page has buttons: other machines come through ssh -L
 ORIGINS: Final = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?")
@@ -23,6 +24,9 @@ HAND_S: Final = 0.05
 WORDS_S: Final = 0.2
 PLOTS_PX: Final = 390
 BRAND: Final = (47, 128, 237)
+UPRIGHT: Final = 0.8  # width by height
+PHONE_AWAY: Final = 1.6  # times the usual distance
+PHONE_UP: Final = 0.25  # of the picture's height: the middle of what the sheet leaves free
 
 
 class Page:
@@ -42,23 +46,32 @@ class Page:
         gui = self._server.gui
         gui.configure_theme(show_logo=False, show_share_button=False, brand_color=BRAND)
         gui.set_panel_label("myoloop")
-        self._state = gui.add_html("")
-        Buttons(gui, lambda: watch.name, key)
-        self._ledger = gui.add_html("")
-        gui.add_button("Dark / light", color="gray", icon=viser.Icon.SUN_MOON).on_click(self._turn)
-        panel = gui.add_panel()
-        with panel.add_tab("Signals", viser.Icon.CHART_LINE):
-            self._plots = Plots(gui)
-            self._muscles = gui.add_html("")
+        Buttons(gui, lambda: watch.name, key)  # first: what is said below may grow, they stay
+        self._state, self._task = gui.add_html(""), gui.add_html("")
         gui.main_panel.dock_right()
-        panel.dock_left()
-        panel.set_width(PLOTS_PX)
+        self._add_panels(gui)
         self._stand()
+        self._server.on_client_connect(self._aim)
 
     @property
     def url(self) -> str:
         """Where it is."""
         return f"http://{HOST}:{self._server.get_port()}"
+
+    def _add_panels(self, gui: viser.GuiApi) -> None:
+        """What is looked at, beside what is pressed; on a phone each is a line to be opened."""
+        signals, deadlines = gui.add_panel(), gui.add_panel()
+        tab = signals.add_tab("Signals, last 10 s", viser.Icon.CHART_LINE)
+        self._plots = Plots(gui, tab)
+        with tab:
+            self._muscles = gui.add_html("", order=len(SIGNALS))
+        with deadlines.add_tab("Deadlines", viser.Icon.CLOCK):
+            self._ledger = gui.add_html("")
+            turn = gui.add_button("Dark / light", color="gray", icon=viser.Icon.SUN_MOON)
+            turn.on_click(self._turn)
+        deadlines.dock_below(gui.main_panel)
+        signals.dock_left()
+        signals.set_width(PLOTS_PX)
 
     def _stand(self) -> None:
         """Put hand and camera where they belong."""
@@ -70,6 +83,13 @@ class Page:
         server.scene.configure_default_lights(cast_shadow=False)
         server.scene.configure_environment_map(None)
         self._hand = Hand(server.scene)
+
+    def _aim(self, client: viser.ClientHandle) -> None:
+        """Look at the hand where it is; on a phone held upright, above the sheet of buttons."""
+        tick = self._watch.newest
+        palm = stage.PALM_M if tick is None else tick["palm_pos"]
+        away, up = (PHONE_AWAY, PHONE_UP) if client.camera.aspect < UPRIGHT else (1.0, 0.0)
+        client.camera.position, client.camera.look_at = camera(palm, away, up)
 
     def _turn(self, event: Any) -> None:
         """Dark or light, for this browser alone."""
@@ -95,9 +115,10 @@ class Page:
             if now_ns / 1e9 >= self._words_due_s:
                 self._words_due_s = now_ns / 1e9 + WORDS_S
                 self._state.content = words.state(watch, watch.silent_s(now_ns))
+                self._task.content = words.task(watch)
                 self._ledger.content = words.ledger(watch)
                 self._muscles.content = words.muscles(watch.newest)
-                self._plots.show(watch.signals())
+                self._plots.show(watch)
 
     def run(self) -> None:
         """Until the process is told to end."""

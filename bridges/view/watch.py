@@ -10,18 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridges.control.status import troubles_of
-from controller import rundir
+from controller import registry, rundir
 from controller.board import BoardReader
 from controller.errors import MyoloopError
 from controller.histogram import Histogram
+from controller.ports import Skill
 
 Record = NDArray[np.void]  # a board.RECORD
 SHOWN_S: Final = 10.0  # of the signals
 MOST: Final = 600  # samples in a plot: a screen shows no more
+MOST_CHANNELS: Final = 8  # of the intention in a plot: nobody tells more lines apart
 SILENT_S: Final = 1.0  # without a tick: look whether another daemon took over
 FIND_S: Final = 0.5  # between two looks for a session
 SIGNALS: Final = (
-    *("time_s", "channel1", "engage", "error1_mm", "error2_mm"),
+    *("time_s", "engage", "error1_mm", "error2_mm"),
     *("lateness_ms", "took_ms", "age_ms"),
 )
 
@@ -49,6 +51,7 @@ class Watch:
 
     Attributes:
         name: of the session, "" while none is followed.
+        skill: that its hand works at, None before the first session.
         newest: its newest tick, kept after its end.
         ledger: of the ticks seen since it was found.
         trouble: why no session is followed, "" while one is.
@@ -57,6 +60,7 @@ class Watch:
     def __init__(self, session: str = "") -> None:
         self._wanted = session
         self.name = ""
+        self.skill: Skill | None = None
         self.newest: Record | None = None
         self.ledger = Ledger()
         self.trouble = ""
@@ -105,13 +109,22 @@ class Watch:
         """What is wrong beside the loop, in words."""
         return [] if self._folder is None or self.over else troubles_of(self._folder)
 
+    @property
+    def channels(self) -> list[str]:
+        """Labels of the intention's channels that are kept."""
+        return [one.label for one in self.skill.CHANNELS[:MOST_CHANNELS]] if self.skill else []
+
     def signals(self) -> dict[str, NDArray[np.float64]]:
-        """The last seconds, each (n,); time is 0 at the newest tick."""
-        rows = np.array(self._rows, np.float64).reshape(-1, len(SIGNALS))
+        """The last seconds, each (n,), the intention's channels as shares of their ranges.
+
+        Time is 0 at the newest tick.
+        """
+        names = (*SIGNALS, *self.channels)
+        rows = np.array(self._rows, np.float64).reshape(-1, len(names))
         if len(rows):
             rows[:, 0] -= rows[-1, 0]
         step = max(1, -(-len(rows) // MOST))
-        return dict(zip(SIGNALS, rows[::-1][::step][::-1].T, strict=True))
+        return dict(zip(names, rows[::-1][::step][::-1].T, strict=True))
 
     def _find(self) -> None:
         """Open the board that is there now, if it is another one."""
@@ -127,6 +140,8 @@ class Watch:
         if inode == self._inode and self._reader is not None:
             return
         with suppress(MyoloopError):
+            skill = rundir.context(folder).about["skill"]
+            self.skill = registry.find("skills", skill, folder.name)
             self._reader = BoardReader(folder / "board")
             self._folder, self.name, self._inode = folder, folder.name, inode
             self._next, self.newest, self.ledger = 0, None, Ledger()
@@ -139,8 +154,13 @@ class Watch:
         errors[:count] = record["error_m"][:count] * 1e3
         times = (record["lateness_ns"] / 1e6, record["took_ns"] / 1e6, record["age_s"] * 1e3)
         now_s = record["time_ns"] / 1e9
-        first = record["intention"][0] if record["channels"] else np.nan
-        row = (now_s, first, record["engage"], *errors, *times)
+        row = (now_s, record["engage"], *errors, *times, *self._shares(record))
         self._rows.append(tuple(float(value) for value in row))
         while now_s - self._rows[0][0] > SHOWN_S:
             self._rows.popleft()
+
+    def _shares(self, record: Record) -> list[float]:
+        """The intention's channels, each as a share of the end of its range."""
+        channels = self.skill.CHANNELS[:MOST_CHANNELS] if self.skill else ()
+        ends = [max(abs(one.low), abs(one.high)) for one in channels]
+        return [float(value) / end for value, end in zip(record["intention"], ends, strict=False)]

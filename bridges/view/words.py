@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridges import palette
-from bridges.control.status import lacking, text_of
+from bridges.control.status import lacking, text_of, why
 from bridges.dashboard import MUSCLE_GROUPS
 from bridges.view.watch import Ledger, Watch
 from controller.histogram import Histogram
 from controller.names import MUSCLES
-from controller.supervisor.states import State, reasons
+from controller.supervisor.judge import ENGAGED
+from controller.supervisor.states import State
 
 Record = NDArray[np.void]
 SAYS: Final = {
@@ -27,7 +28,8 @@ SAYS: Final = {
 FAINT: Final = "var(--mantine-color-dimmed)"
 EDGE: Final = "var(--mantine-color-default-border)"
 LATE_S: Final = 1.0
-TITLE: Final = "muscle activation, cube root"
+CARD_PX: Final = 112  # five lines below the word
+LEGEND: Final = ((0.0, "0"), (0.01, "1 %"), (0.1, "10 %"), (1.0, "100 %"))  # of an activation
 
 
 def state(watch: Watch, silent_s: float) -> str:
@@ -46,27 +48,56 @@ def state(watch: Watch, silent_s: float) -> str:
     return _card(now.name, palette.STATES[now], lines, watch.name)
 
 
+def task(watch: Watch) -> str:
+    """What is asked of the hand, and whether it does it."""
+    record, skill = watch.newest, watch.skill
+    if record is None or skill is None:
+        return ""
+    working = State(int(record["state"])).working
+    raised = float(record["engage"]) >= ENGAGED
+    asked = skill.said(record["intention"][: len(skill.CHANNELS)])
+    rows = [
+        _lamp(raised, palette.GOOD, f"dead-man {'up' if raised else 'let go'}"),
+        _lamp(working, palette.DRIVE, f"asked: {asked}"),
+    ]
+    if skill.SUCCESS:
+        solved = working and bool(record["solved"])
+        rows.append(_lamp(solved, palette.GOOD, f"{skill.SUCCESS}: {'yes' if solved else 'no'}"))
+    return f"<div style='padding:0 12px 6px;font-size:12px'>{''.join(rows)}</div>"
+
+
+def _lamp(lit: bool, colour: str, words: str) -> str:
+    """A line with a lamp; what the lamp says stands in the words, too."""
+    dot = f"background:{colour};border-color:{colour}" if lit else ""
+    return (
+        f"<div title='{escape(words)}' style='overflow:hidden;text-overflow:ellipsis;"
+        f"white-space:nowrap;line-height:1.6'>"
+        f"<span style='display:inline-block;width:9px;height:9px;border-radius:50%;"
+        f"border:1.5px solid {FAINT};margin-right:8px;{dot}'></span>{escape(words)}</div>"
+    )
+
+
 def _why(record: Record, now: State) -> list[str]:
     """What caused it, and what an arming lacked."""
     if now is State.FAULT and (note := text_of(record["note"])):
         return [note]
     if now is State.DISARMED and (lacks := lacking(record)):
         return ["Not armed: " + "; ".join(lacks)]
-    words = ", ".join(name.replace("_", " ") for name in reasons(record["reasons"]))
-    return [words] if words and now is not State.DISARMED else []
+    return why(record) if now is not State.DISARMED else []
 
 
 def _card(word: str, colour: str, lines: list[str], session: str) -> str:
+    """Of one height, whatever it says: on a phone the buttons would move under the thumb."""
     first, *rest = [escape(line) for line in lines]
     more = "".join(f'<div style="color:{FAINT};font-size:12px">{line}</div>' for line in rest)
     return (
         f'<div role="status" aria-live="polite" style="border-left:6px solid {colour};'
-        f'padding:4px 10px;margin:2px 0 6px">'
-        f'<div style="font-size:11px;color:{FAINT};overflow:hidden;text-overflow:ellipsis;'
-        f'white-space:nowrap">{escape(session)}&nbsp;</div>'
+        f'padding:4px 10px;margin:2px 0 6px;height:{CARD_PX}px;overflow-y:auto">'
+        f'<div title="{escape(session)}" style="font-size:11px;color:{FAINT};overflow:hidden;'
+        f'text-overflow:ellipsis;white-space:nowrap">{escape(session)}&nbsp;</div>'
         f'<div style="font-size:26px;font-weight:700;line-height:1.15;color:{colour}">'
         f"{escape(word)}</div>"
-        f'<div style="font-size:13px;min-height:2.6em">{first}</div>{more}</div>'
+        f'<div style="font-size:13px">{first}</div>{more}</div>'
     )
 
 
@@ -103,11 +134,11 @@ def _quantiles(kept: Ledger) -> str:
         f"<th style='text-align:right;font-weight:400'>{q}</th>" for q in ("median", "99 %", "max")
     )
     rows = "".join(
-        f"<tr><td>{name}</td>{_cells(histogram)}</tr>"
-        for name, histogram in (
-            ("woke late [µs]", kept.lateness_us),
-            ("a tick takes [µs]", kept.took_us),
-            ("intention's age [ms]", kept.age_ms),
+        f"<tr><td>{name}</td>{_cells(histogram, per_ms)}</tr>"
+        for name, histogram, per_ms in (
+            ("woke late [ms]", kept.lateness_us, 1e3),
+            ("a tick takes [ms]", kept.took_us, 1e3),
+            ("intention's age [ms]", kept.age_ms, 1.0),
         )
     )
     return (
@@ -116,8 +147,9 @@ def _quantiles(kept: Ledger) -> str:
     )
 
 
-def _cells(histogram: Histogram) -> str:
-    values = [histogram.percentile(50), histogram.percentile(99), histogram.max]
+def _cells(histogram: Histogram, per_ms: float) -> str:
+    found = histogram.percentile(50), histogram.percentile(99), histogram.max
+    values = [value / per_ms for value in found]
     if not histogram.count:
         values = [math.nan] * 3
     return "".join(
@@ -127,7 +159,10 @@ def _cells(histogram: Histogram) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.0f}" if math.isfinite(value) else "–"
+    """Three digits, as far as they are before or behind the point."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(max(value, 1.0))))}f}"
 
 
 def muscles(record: Record | None) -> str:
@@ -135,7 +170,9 @@ def muscles(record: Record | None) -> str:
     if record is None:
         return ""
     shares = iter(zip(MUSCLES, record["activation"].tolist(), strict=True))
-    rows = f"<div style='font-size:13px;text-align:center;margin:6px 0'>{TITLE}</div>"
+    rows = (
+        "<div style='font-size:13px;text-align:center;margin:6px 0'>activation of 39 muscles</div>"
+    )
     for group, size in MUSCLE_GROUPS:
         bars = "".join(_bar(*next(shares)) for _ in range(size))
         rows += (
@@ -144,7 +181,23 @@ def muscles(record: Record | None) -> str:
             f"<div style='display:flex;gap:3px;align-items:flex-end;height:26px;flex:1;"
             f"border-bottom:1px solid {EDGE}'>{bars}</div></div>"
         )
-    return f"<div style='padding:0 14px 8px'>{rows}</div>"
+    return f"<div style='padding:0 14px 8px'>{rows}{_legend()}</div>"
+
+
+def _legend() -> str:
+    """What the colours in the picture mean."""
+    marks = "".join(
+        f"<span style='position:absolute;left:{palette.tone(share):.0%};transform:"
+        f"translateX(-{palette.tone(share):.0%});white-space:nowrap'>{word}</span>"
+        for share, word in LEGEND
+    )
+    ramp = f"linear-gradient(90deg,{palette.MUSCLE_REST},{palette.MUSCLE_FULL})"
+    return (
+        f"<div style='display:flex;margin-top:8px;font-size:11px;color:{FAINT}'>"
+        f"<div style='width:108px'>in the picture</div>"
+        f"<div style='flex:1'><div style='height:7px;border-radius:4px;background:{ramp}'></div>"
+        f"<div style='position:relative;height:15px'>{marks}</div></div></div>"
+    )
 
 
 def _bar(name: str, activation: float) -> str:

@@ -4,6 +4,7 @@ import re
 import shutil
 import socket
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -17,6 +18,7 @@ from playwright.sync_api import expect, sync_playwright  # noqa: E402
 
 CHROMIUM = shutil.which("chromium")
 START_MS = 60_000
+BUTTONS = ["E-STOP [E]", "Arm [A]", "Disarm [D]", "Reset [R]"]
 ARGUMENTS = [
     *("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
@@ -48,18 +50,37 @@ def open_page(start):
 
 
 @contextmanager
-def engaged(run):
-    """Somebody goes on sending, with the dead-man high."""
+def sending(run, engage):
+    """Somebody goes on sending, with the dead-man high or low."""
     over = threading.Event()
-    thread = threading.Thread(target=run.feed, args=(0.0, 1.0, lambda _record: over.is_set()))
+    thread = threading.Thread(target=run.feed, args=(0.0, engage, lambda _record: over.is_set()))
     thread.start()
     yield
     over.set()
     thread.join()
 
 
+def press(page, run, key, state):
+    """Press a key, if need be again: an arming is refused while a busy machine misses deadlines."""
+    deadline = time.monotonic() + START_MS / 1e3
+    while run.newest()["state"] != state:
+        assert time.monotonic() < deadline, f"{key} does not lead to {state.name}"
+        page.keyboard.press(key)
+        time.sleep(0.3)
+
+
+def tab_to(page, words):
+    """Go on with the tabulator until a button is in focus; what is passed on the way."""
+    passed = []
+    while words not in passed:
+        assert len(passed) < 20, passed
+        page.keyboard.press("Tab")
+        passed.append(page.evaluate("document.activeElement.innerText"))
+    return passed
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium")
-def test_a_click_on_estop_stops_the_hand(run, open_page, browser):
+def test_buttons_and_keys_really_work(run, open_page, browser):
     url, asked = open_page(run.name), []
     page = browser.new_page(viewport={"width": 390, "height": 640})  # a phone's
     page.set_default_timeout(START_MS)
@@ -69,8 +90,18 @@ def test_a_click_on_estop_stops_the_hand(run, open_page, browser):
     expect(status).to_contain_text("DISARMED", timeout=START_MS)
     button = page.get_by_role("button", name="E-STOP")
     expect(button).to_be_in_viewport()
+    top = page.evaluate("document.querySelector('[role=status]').getBoundingClientRect().top")
+    assert top > 200  # the hand has the upper part
+    with sending(run, 0.0):
+        for key, state in (
+            ("a", State.ARMING),
+            ("d", State.DISARMED),
+            ("e", State.FAULT),
+            ("r", State.DISARMED),
+        ):
+            press(page, run, key, state)
     run.work()
-    with engaged(run):
+    with sending(run, 1.0):
         assert run.newest()["state"] == State.ACTIVE
         button.click(force=True)  # without waiting for frames, which take long in software
         expect(status).to_contain_text("FAULT", timeout=START_MS)
@@ -78,8 +109,11 @@ def test_a_click_on_estop_stops_the_hand(run, open_page, browser):
     assert record["state"] == State.FAULT
     assert Reason(int(record["reasons"])) & Reason.ESTOP
     run.feed(0.0, 0.0, lambda record: not record["excitation"].any())
-    page.keyboard.press("r")  # by keyboard
+    assert tab_to(page, BUTTONS[-1]) == BUTTONS[1:]  # from the one that was clicked
+    assert page.evaluate("document.activeElement.matches(':focus-visible')")
+    page.keyboard.press("Enter")
     expect(status).to_contain_text("DISARMED", timeout=START_MS)
+    expect(page.get_by_text("rotation +0.00, hold")).to_be_attached()
     assert all(one.startswith((url, "data:", f"blob:{url}")) for one in asked), asked
     only_pages_from_here_may_press(url.replace("http", "ws"))
     assert run.end()["fault"] == ""

@@ -7,11 +7,13 @@ import time
 import numpy as np
 import pytest
 
+from bridges.control.status import WHY
 from bridges.view import watch as watching
 from bridges.view import words
 from bridges.view.watch import SHOWN_S, Watch
 from controller import rundir
 from controller.board import RECORD, BoardWriter
+from controller.follower import FollowerContext
 from controller.names import MUSCLES
 from controller.rundir import RunFolder
 from controller.supervisor.states import Missing, Reason, State
@@ -25,11 +27,21 @@ def at_every_look(monkeypatch):
     monkeypatch.setattr(watching, "FIND_S", 0.0)
 
 
+def told(folder: RunFolder, skill: str = "baoding") -> RunFolder:
+    """The folder, with what a daemon leaves in it."""
+    folder.tell(
+        FollowerContext(
+            session="bench", board="", folder="", rate_hz=RATE_HZ, about={"skill": skill}
+        )
+    )
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A run folder of a session 'bench', held by this process, where no other run can see it."""
     monkeypatch.setattr(rundir, "MEMORY", tmp_path)
-    made = RunFolder("bench", tmp_path / "bench.yaml")
+    made = told(RunFolder("bench", tmp_path / "bench.yaml"))
     yield made
     made.close()
 
@@ -59,7 +71,7 @@ def test_without_a_run_it_says_so_and_finds_the_next_one(tmp_path, monkeypatch):
     assert "no session runs here" in look(watch)
     assert words.ledger(watch) == words.muscles(watch.newest) == ""
     for state in (State.ACTIVE, State.HOLD):  # the second run is a new board under the old name
-        held = RunFolder("bench", tmp_path / "bench.yaml")
+        held = told(RunFolder("bench", tmp_path / "bench.yaml"))
         board = BoardWriter(held.board, slots=64)
         publish(board, 0, 3, state=state)
         assert state.name in look(watch)
@@ -88,8 +100,8 @@ def test_a_killed_daemon_is_silent_and_its_successor_is_found(folder):
     [
         ({"state": State.FAULT, "note": b"<e-stop> & more"}, "<e-stop> & more"),
         ({"state": State.DISARMED, "missing": Missing.ENGAGE_LOW}, "engage is high"),
-        ({"state": State.HOLD, "reasons": Reason.INTENTION_HOLD}, "intention hold"),
-        ({"state": State.ACTIVE, "reasons": Reason.SLEW}, "slew"),
+        ({"state": State.HOLD, "reasons": Reason.INTENTION_HOLD}, "the intention is late"),
+        ({"state": State.ACTIVE, "reasons": Reason.SLEW}, "kept from jumping"),
     ],
 )
 def test_the_supervisor_in_words(folder, fields, said):
@@ -114,7 +126,7 @@ def test_signals_are_the_last_seconds_and_the_ledger_is_of_all(folder):
     assert watch.rate_hz() == pytest.approx(RATE_HZ, rel=0.01)
     assert watch.ledger.lateness_us.max == pytest.approx(799.0)
     shown = words.ledger(watch)
-    assert ">800<" in shown and ">3</b>" in shown and ">2000<" in shown
+    assert ">800<" in shown and ">3</b>" in shown and ">2.00<" in shown
 
 
 def test_each_muscle_has_a_bar_with_its_name(folder):
@@ -126,3 +138,33 @@ def test_each_muscle_has_a_bar_with_its_name(folder):
     shown = words.muscles(watch.newest)
     assert all(f"'{name} " in shown for name in MUSCLES)
     assert "'UI_UB5 100%'" in shown and "'FCR unknown'" in shown
+
+
+def test_every_reason_has_words():
+    assert set(WHY) == set(Reason)
+
+
+@pytest.mark.parametrize(
+    ("skill", "fields", "said"),
+    [
+        (
+            "baoding",
+            {"solved": 1},
+            ("+0.50, counter-clockwise", "dead-man up", "15 mm: yes"),
+        ),
+        ("posture", {"engage": 0.2}, ("grip 0.50", "dead-man let go", "0.7 rad: no")),
+        ("passthrough-muscles", {}, ("ECRL +0.50, the largest of 39", "dead-man up")),
+    ],
+)
+def test_the_task_in_the_skills_own_words(folder, skill, fields, said):
+    told(folder, skill)
+    intention = np.zeros(48)
+    intention[0] = 0.5
+    tick = {"state": State.ACTIVE, "engage": 1.0, "intention": intention, **fields}
+    publish(BoardWriter(folder.board, slots=64), 0, 1, **tick)
+    watch = Watch()
+    look(watch)
+    shown = words.task(watch)
+    assert all(one in shown for one in said), shown
+    assert watch.signals()[watch.channels[0]].tolist() == [0.5, 0.5]
+    assert len(watch.channels) <= 8
