@@ -23,8 +23,8 @@ from rich.table import Table
 from bridges.devices.sciencemode_messages import check_outputs
 from controller.daemon import check_writable
 from controller.errors import HostError, MyoloopError, SettingsError
-from hil.chain import Emulator
 from hil.distribution import summary
+from hil.emulated_device import Emulator
 from hil.machine import machine
 
 EMULATOR: Final = "emulator"

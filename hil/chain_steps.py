@@ -9,12 +9,13 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.errors import HostError, MyoloopError
+from controller.errors import HostError
 from controller.follower import FollowerState
 from controller.session import FollowerSettings, RealTimeSettings
 from controller.supervisor.states import State
 from hil.bring_up import Bench, Outcome, Step, milliseconds
-from hil.chain import Chain, Emulator
+from hil.chain import Chain
+from hil.emulated_device import Emulator
 from hil.rig import Rig
 
 SWEEP_S: Final = 0.5
@@ -180,8 +181,7 @@ def faults(subject: Subject, chain: Chain, emulator: Emulator) -> Outcome:
     """It works, the supervisor is in FAULT, and the device is stopped."""
     chain.work()
     chain.aim(subject.high)
-    with suppress(MyoloopError):
-        chain.until(lambda: chain.state is State.FAULT, FAULT_S, "")
+    chain.until(lambda: chain.state is State.FAULT, FAULT_S)
     chain.play(0.3)
     good = chain.state is State.FAULT and subject.at_rest(emulator.words)
     return Outcome(good, f"{chain.state.name}: {chain.note}")
@@ -193,8 +193,7 @@ def pulled(subject: Subject, chain: Chain, emulator: Emulator) -> Outcome:
     chain.aim(subject.high)
     chain.play(0.2)
     emulator.pull()
-    with suppress(MyoloopError):
-        chain.until(lambda: chain.state is State.FAULT, FAULT_S, "")
+    chain.until(lambda: chain.state is State.FAULT, FAULT_S)
     state, note = chain.state, chain.note
     chain.play(3.0)  # the cable is back
     rest, refused = subject.at_rest(emulator.words), not chain.ask("arm").ok

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -12,30 +10,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
-from bridges import processes
 from bridges.control.client import Client
-from bridges.control.messages import Reply, Verb
 from bridges.lsl_api import MarkerOutlet, local_clock_s
 from bridges.lsl_outlet import IntentionOutlet
-from controller import data, rundir
-from controller.board import BoardReader
-from controller.closing import Closing
-from controller.errors import HostError, MyoloopError
-from controller.rundir import Endpoint
-from controller.session import load_session
+from controller.errors import MyoloopError
 from controller.skills.baoding import CHANNELS
-from controller.supervisor.limits import Limits, load_limits
+from controller.supervisor.limits import load_limits
 from controller.supervisor.states import State
+from hil.daemon_process import DaemonProcess, derived
 from hil.probe import ENTRY
 
 SESSION: Final = "configs/baoding.yaml"
 SAMPLE_S: Final = 0.01
-START_UP_S: Final = 30.0
 PATIENCE_S: Final = 10.0
 REST_S: Final = 2.0  # far longer than anything that is promised
 WORK_S: Final = 0.5  # at work before it is broken
@@ -44,106 +33,39 @@ ROTATION: Final = 0.1
 TOLERANCE: Final = 1e-5
 
 
-class Bench(Closing):
+class Bench(DaemonProcess):
     """Runs the daemon, speaks to it, reads what it does."""
 
     def __init__(self) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="myoloop-hazards-")
-        self.folder = Path(self._temporary.name)
-        self._name = f"hazards-{uuid.uuid4()}"
+        super().__init__(f"hazards-{uuid.uuid4()}", Path(self._temporary.name), self.play)
         self._log, self._fault = self.folder / "probe.log", self.folder / "fault"
-        self._limits, self._period_s = self._write_session()
-        self._outlet: IntentionOutlet | None = IntentionOutlet(CHANNELS, self._name, self._name)
-        self._markers = MarkerOutlet("myoloop-estop", f"{self._name}-estop")
-        self._process: subprocess.Popen[bytes] | None = None
+        self._session = self._derived()
+        self._limits = load_limits(Path(self._session["safety"]))
+        self._period_s = 1.0 / self._session["rate_hz"]
+        self._outlet: IntentionOutlet | None = IntentionOutlet(CHANNELS, self.name, self.name)
+        self._markers = MarkerOutlet("myoloop-estop", f"{self.name}-estop")
+        self._holder: Client | None = None
         self._since_ns = 0
         self._first_tick = 0
         self._calm()
 
-    def _write_session(self) -> tuple[Limits, float]:
-        template = data.find(SESSION)
-        session = load_session(template)
-        plain: dict[str, Any] = msgspec.to_builtins(session)
-        safety = data.find(session.safety, template.parent)
-        plain |= {
-            "name": self._name,
-            "policy": str(data.find(session.policy, template.parent)),
-            "safety": str(safety),
+    def _derived(self) -> dict[str, Any]:
+        """The demo's session, with a hand that breaks and the probe in a driver's place."""
+        probe = {"use": "probe", "name": "hand", "options": {"log": str(self._log)}}
+        plain = derived(SESSION, self.name) | {
             "plant": {"use": "hazard-hand", "options": {"fault": str(self._fault)}},
-            "followers": [
-                {
-                    "use": "probe",
-                    "name": "hand",
-                    "required": True,
-                    "options": {"log": str(self._log)},
-                }
-            ],
+            "followers": [{**probe, "required": True}],
         }
-        plain["source"]["options"] |= {"session": self._name, "source_id": self._name}
         plain["control"] |= {
             "attended": True,
-            "estop_stream": {"source_id": f"{self._name}-estop", "session": self._name},
+            "estop_stream": {"source_id": f"{self.name}-estop", "session": self.name},
         }
-        (self.folder / "session.yaml").write_text(yaml.safe_dump(plain), encoding="utf-8")
-        return load_limits(safety), 1.0 / session.rate_hz
-
-    # --- the daemon ----------------------------------------------------------------
-
-    def _start(self) -> None:
-        self._log.touch()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "controller.cli", "run", str(self.folder / "session.yaml")],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder / "daemon.err").open("wb"),
-            start_new_session=True,
-        )
-        board = rundir.root() / self._name / "board"
-        deadline = time.monotonic() + START_UP_S
-        while True:
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                reason = (self.folder / "daemon.err").read_text(errors="replace").strip()
-                raise HostError(f"the daemon did not start: {reason or 'it does not tick'}")
-            with suppress(HostError):
-                self._board = BoardReader(board)
-                if self._board.newest >= 0 and self._board.owner_pid == self._process.pid:
-                    break
-            self._push()
-            time.sleep(SAMPLE_S)
-        self.endpoint: Endpoint = rundir.endpoint(rundir.find(self._name))
-        self.client = Client(self.endpoint)
-
-    @property
-    def alive(self) -> bool:
-        """Whether the daemon runs."""
-        return self._process is not None and self._process.poll() is None
-
-    @property
-    def record(self) -> NDArray[np.void]:
-        """The newest tick."""
-        while (record := self._board.read(self._board.newest)) is None:
-            pass
-        return record
-
-    @property
-    def state(self) -> str:
-        """Where the supervisor is."""
-        return State(int(self.record["state"])).name
-
-    @property
-    def note(self) -> str:
-        """The daemon's own words."""
-        return bytes(self.record["note"]).decode(errors="replace")
-
-    def signal(self, number: int) -> None:
-        """Send the daemon a signal."""
-        assert self._process is not None  # work() started it
-        self._process.send_signal(number)
+        return plain
 
     def follower(self, name: str) -> "_Pid":
         """The process of one of its followers."""
-        assert self._process is not None  # work() started it
-        task = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        task = Path(f"/proc/{self.pid}/task/{self.pid}/children")
         for pid in task.read_text().split():
             if f'{{"name":"{name}",' in Path(f"/proc/{pid}/cmdline").read_text():
                 return _Pid(int(pid))
@@ -190,21 +112,6 @@ class Bench(Closing):
         part.write_text(fault)
         part.replace(self._fault)
 
-    def ask_aside(self, verb: Verb, text: str) -> Reply:
-        """Ask while the decoder goes on."""
-        found: list[Reply] = []
-        with Client(self.endpoint) as client:
-            client.send(verb, text)
-
-            def answered() -> bool:
-                reply = client.answer()
-                found.extend([reply] if reply else [])
-                return bool(found)
-
-            if not self.play_until(answered, PATIENCE_S):
-                raise MyoloopError(f"{verb}: no answer")
-        return found[0]
-
     def _push(self) -> None:
         if self._outlet is None or self._silent:
             return
@@ -220,7 +127,7 @@ class Bench(Closing):
         deadline, hold_s = time.monotonic() + seconds, 0.0
         while time.monotonic() < deadline:
             self._push()
-            if self._attended and time.monotonic() > hold_s:
+            if self._holder and self._attended and time.monotonic() > hold_s:
                 hold_s = time.monotonic() + HOLD_S
                 self._holder.send("hold")
                 self._holder.answer()
@@ -238,27 +145,23 @@ class Bench(Closing):
             MyoloopError: it can not be brought to work.
         """
         if not self.alive:
-            self._start()
-            self._holder = Client(self.endpoint)
+            self._log.touch()
+            self.start(self._session)
+            self.client, self._holder = Client(self.endpoint), Client(self.endpoint)
         self._calm()
         if self._outlet is None:
-            self._outlet = IntentionOutlet(CHANNELS, self._name, self._name)
-        deadline = time.monotonic() + START_UP_S
-        while True:
-            self.play(0.2)
-            if self.state == State.FAULT.name:
-                self.client.ask("reset")
-            reply = self.client.ask("arm")
-            if reply.ok:
-                break
-            if time.monotonic() > deadline:
-                raise MyoloopError(f"the daemon can't be armed: {reply.message}")
-        self._first_tick = self._board.newest
+            self._outlet = IntentionOutlet(CHANNELS, self.name, self.name)
+        self.until(self._reset, PATIENCE_S)
+        self.arm()
+        self._first_tick = self.board.newest
         self._engage = 1.0
-        active = lambda: self.state == State.ACTIVE.name  # noqa: E731  (read again and again)
-        if not self.play_until(active, PATIENCE_S):
-            raise MyoloopError(f"the daemon does not work: it is {self.state} ({self.note})")
+        if not self.play_until(lambda: self.state is State.ACTIVE, PATIENCE_S):
+            raise MyoloopError(f"the daemon does not work: it is {self.state.name} ({self.note})")
         self.play(WORK_S)
+
+    def _reset(self) -> bool:
+        """Whether no fault of before is left."""
+        return self.state is not State.FAULT or self.client.ask("reset").ok
 
     def injected(self) -> None:
         """From now on the time to rest counts."""
@@ -294,20 +197,20 @@ class Bench(Closing):
             return True
 
     def _board_rest_ms(self) -> float | None:
-        number = self._board.newest
+        number = self.board.newest
         if self.record["excitation"].any():
             return None
         while number > self._first_tick:
-            record = self._board.read(number - 1)
+            record = self.board.read(number - 1)
             if record is None or record["excitation"].any():
                 break
             number -= 1
-        at = self._board.read(number)
+        at = self.board.read(number)
         return None if at is None else max(0.0, (int(at["time_ns"]) - self._since_ns) / 1e6)
 
     def outside_limits(self) -> int:
         """How many commands of this trial, on the board or at the device, broke a limit."""
-        ticks = [self._board.read(n) for n in range(self._first_tick, self._board.newest + 1)]
+        ticks = [self.board.read(n) for n in range(self._first_tick, self.board.newest + 1)]
         known = [tick for tick in ticks if tick is not None]
         return sum(
             self._outside(now, before) for before, now in zip(known, known[1:], strict=False)
@@ -338,28 +241,28 @@ class Bench(Closing):
         self._fault.unlink(missing_ok=True)
         self._calm()
         if not self.alive or self._probe_is_gone() or not self._port_answers():
-            self._end()
+            self.end()
 
     def _port_answers(self) -> bool:
         with suppress(MyoloopError):
             return self.client.ask("status").ok
         return False
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End it in order, and make sure; its probe as well."""
         self._log.unlink(missing_ok=True)  # a probe that was left behind ends
-        if self._process is None:
-            return
         if self.alive:
             with suppress(MyoloopError, OSError):
                 self.follower("hand").send_signal(signal.SIGCONT)
-        processes.end(self._process, PATIENCE_S)
-        self.client.close()
-        self._holder.close()
-        self._process = None
+        super().end()
+        if self._holder:
+            self._holder.close()
+            self.client.close()
+            self._holder = None
 
     def close(self) -> None:
         """End the daemon, and leave nothing behind."""
-        self._end()
+        super().close()
         if self._outlet:
             self._outlet.close()
         self._temporary.cleanup()

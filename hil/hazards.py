@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SETTLE_S: Final = 0.6
 END_S: Final = 10.0  # a daemon on a busy machine takes its time to end
 FLOOD_S: Final = 2.0
+SWAP_S: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ def _swap_then_stop(content: bytes) -> Callable[[Bench], None]:
     def inject(bench: Bench) -> None:
         path = bench.folder / "broken.onnx"
         path.write_bytes(content)
-        reply = bench.ask_aside("swap", str(path))
-        if reply.ok or bench.state != State.ACTIVE.name:
+        reply = bench.ask("swap", str(path), SWAP_S)
+        if reply.ok or bench.state is not State.ACTIVE:
             raise MyoloopError(f"the swap to a broken policy was not refused: {reply.message}")
         bench.injected()
         bench.client.ask("estop")
@@ -125,7 +126,7 @@ def _flood_then_stop(bench: Bench) -> None:
     )
     try:
         bench.play(FLOOD_S)
-        if bench.state == State.ACTIVE.name:
+        if bench.state is State.ACTIVE:
             bench.injected()
             bench.client.ask("estop")
     finally:
@@ -214,7 +215,7 @@ def _try(bench: Bench, hazard: Hazard) -> Row:
     bench.play(SETTLE_S)
     if hazard.states == GONE:
         bench.play_until(lambda: not bench.alive, END_S)
-    state = bench.state if bench.alive else "GONE"
+    state = bench.state.name if bench.alive else "GONE"
     time_ms = bench.time_to_rest_ms()
     row = Row(
         name=hazard.name,

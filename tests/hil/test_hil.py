@@ -11,7 +11,7 @@ from controller.errors import HostError, SettingsError
 from hil import hand_steps, stimulator_steps
 from hil.bring_up import Bench, Outcome, Result, Row, Step, hil, run
 from hil.bring_up_report import render
-from hil.chain import Emulator
+from hil.emulated_device import Emulator
 
 ROOT = Path(__file__).parents[2]
 
