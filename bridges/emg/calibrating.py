@@ -14,9 +14,9 @@ from rich.console import Console
 
 from bridges import processes
 from bridges.emg import calibration_screen
-from bridges.emg.calibration import Calibration, microvolts, save
+from bridges.emg.calibration import Calibration, Cut, microvolts, save
 from bridges.emg.emulate import known
-from bridges.emg.fit import Settings, fit
+from bridges.emg.fit import fit
 from bridges.emg.guide import Guide
 from bridges.emg.intake import Intake
 from bridges.emg.prompts import STREAM, marker
@@ -57,9 +57,10 @@ def run(config: Path, repetitions: int, record_s: float, simulated: bool, fault:
         finally:
             emg.close()
     save(calibration, path)
-    calibration_screen.print_verdict(calibration, path, Console())
-    if not calibration.verdict.good_enough:
+    calibration_screen.print_verdict(calibration.verdict, settings.model, Console())
+    if not calibration.verdict.good_enough(settings.model):
         raise MyoloopError(f"{path}: written, but 'decode' will refuse it: calibrate again")
+    print(f"written to {path}; next: myoloop decode {config}")
 
 
 def guide(
@@ -70,9 +71,13 @@ def guide(
     Raises:
         MyoloopError: the signal is not good enough; names the channels.
     """
-    cut = Settings(emg.electrodes, settings.band_hz, float(settings.mains_hz), settings.window_ms)
-    windows = cut.windows()
-    intake = Intake(emg.electrodes, windows, cut.mains_hz, settings.emg.gap_ms * 1e-3)
+    cut = Cut(
+        electrodes=emg.electrodes,
+        band_hz=settings.band_hz,
+        mains_hz=float(settings.mains_hz),
+        window_ms=settings.window_ms,
+    )
+    intake = Intake(cut, settings.emg.gap_ms * 1e-3)
     scale = np.array(microvolts(emg.electrodes))
     course = Guide(intake, scale, repetitions, record_s)
     grid, said = Grid(LOOK_HZ), ""
@@ -85,7 +90,7 @@ def guide(
             if look.prompt and look.prompt != said:
                 said = look.prompt
                 outlet.push(marker(said))
-            screen.show(look, windows.newest, intake.bad)
+            screen.show(look, intake.windows.newest, intake.bad)
     return fit(course.trials, cut)
 
 
@@ -103,6 +108,7 @@ def _subject(settings: EmgSettings, follow: str, fault: str, wanted: bool) -> It
         ],
         stdin=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C ends the calibration, which ends the subject
+        preexec_fn=processes.end_with_parent,
     )
     try:
         yield

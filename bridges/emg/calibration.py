@@ -1,7 +1,7 @@
 """The calibration file: plain numbers in JSON, for one subject and one set of electrodes."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -9,9 +9,10 @@ from msgspec import Meta
 
 from controller.errors import ContractError, SettingsError
 
-VERSION: Final = 1
+VERSION: Final = 2
 CLASSES: Final = ("rest", "left", "right")
 Model = Literal["lda", "logistic", "ridge"]
+MODELS: Final[tuple[Model, ...]] = get_args(Model)
 Rows = list[list[float]]
 
 TO_MICROVOLTS: Final = {
@@ -35,6 +36,15 @@ class Electrodes(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_onl
     labels: tuple[str, ...]
     units: tuple[str, ...]
     rate_hz: Annotated[float, Meta(ge=200.0, le=10_000.0)]
+
+
+class Cut(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """How a stream becomes windows; the same in calibration and decoder."""
+
+    electrodes: Electrodes
+    band_hz: tuple[float, float]
+    mains_hz: float
+    window_ms: float
 
 
 class Classifier(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -85,15 +95,18 @@ class Levels(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
 class Verdict(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """What cross-validation found; each repetition was once left out of the fit."""
 
-    confusion: dict[str, list[list[int]]]
+    confusion: dict[Model, list[list[int]]]
     """by classifier: windows, (true class, found class)"""
-    accuracy: dict[str, float]
+    accuracy: dict[Model, float]
     """by classifier, mean over the classes"""
     r2: float
     """of the regression"""
-    good_enough: bool
-    reasons: list[str]
-    """why not"""
+    reasons: dict[Model, list[str]]
+    """by model, why it is not good enough and what helps; empty for one that is"""
+
+    def good_enough(self, model: Model) -> bool:
+        """Whether this model may steer a hand."""
+        return not self.reasons[model]
 
 
 class Calibration(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -102,10 +115,7 @@ class Calibration(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     version: int
     made: str
     """UTC"""
-    electrodes: Electrodes
-    band_hz: tuple[float, float]
-    mains_hz: float
-    window_ms: float
+    cut: Cut
     shape: tuple[str, ...]
     """features of the classifiers"""
     shape_scale: Scale
@@ -169,10 +179,10 @@ class _Version(msgspec.Struct):
 
 def _check(calibration: Calibration, origin: str) -> None:
     """Sizes fit each other and every number is finite."""
-    channels = len(calibration.electrodes.labels)
+    channels = len(calibration.cut.electrodes.labels)
     shape, strength = len(calibration.shape) * channels, len(calibration.strength) * channels
     wanted = {
-        "electrodes.units": ((channels,), calibration.electrodes.units),
+        "cut.electrodes.units": ((channels,), calibration.cut.electrodes.units),
         "shape_scale.mean": ((shape,), calibration.shape_scale.mean),
         "shape_scale.spread": ((shape,), calibration.shape_scale.spread),
         "strength_scale.mean": ((strength,), calibration.strength_scale.mean),
@@ -190,6 +200,9 @@ def _check(calibration: Calibration, origin: str) -> None:
     centres = _shape_of(calibration.familiar.centres)
     if len(centres) != 2 or centres[1] != shape:
         raise SettingsError(f"{origin}: familiar.centres: {centres} instead of (n, {shape})")
+    for model in MODELS:
+        if model not in calibration.verdict.reasons:
+            raise SettingsError(f"{origin}: verdict.reasons: lacks {model!r}")
     for side in CLASSES[1:]:
         if len(calibration.patterns.get(side, ())) != channels:
             raise SettingsError(f"{origin}: patterns.{side}: {channels} numbers are needed")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
@@ -14,14 +13,17 @@ from rich.text import Text
 
 from bridges import palette
 from bridges.dashboard import FAINT, TRACK, WIDTH
-from bridges.emg.calibration import CLASSES, Calibration
+from bridges.emg.calibration import CLASSES, Model, Verdict
 from bridges.emg.guide import Look
+from bridges.emg.prompts import HINTS
+from bridges.emg.quality import REMEDIES
 from controller.messages import Array
 
 BAR_CELLS: Final = 40
 FULL_UV: Final = 400.0  # right end of a bar
 LEAST_UV: Final = 2.0  # left end
 DRAW_EVERY: Final = 5  # looks
+MOST_LINES: Final = 12  # channels that a small terminal has room for
 
 
 class Screen(Protocol):
@@ -90,37 +92,49 @@ def _prompt(look: Look) -> RenderableType:
     bar = Text("━" * (WIDTH - 4), TRACK)
     bar.stylize(palette.DRIVE, 0, done)
     return Group(
-        Text(f"\n{word}", f"bold {colour}", justify="center"),
-        Text(f"{phase}, {look.left_s:.1f} s\n", justify="center"),
+        Text(word, f"bold {colour}", justify="center"),
+        Text(HINTS.get(look.prompt, ""), justify="center"),
+        Text(f"{phase}, {look.left_s:.1f} s", justify="center"),
         bar,
         Text(look.note, palette.BAD),
     )
 
 
 def channels(labels: Sequence[str], rms_uv: Array, bad: Sequence[str]) -> RenderableType:
-    """A line for each channel: strength, and what it suffers from."""
+    """A line for each channel: strength, and what it suffers from; of many, first the bad ones."""
     grid = Table.grid(padding=(0, 2, 0, 0))
-    for label, rms, word in zip(labels, rms_uv, bad, strict=True):
-        share = np.log(max(rms, LEAST_UV) / LEAST_UV) / np.log(FULL_UV / LEAST_UV)
+    worst_first = sorted(range(len(labels)), key=lambda channel: not bad[channel])
+    for channel in sorted(worst_first[:MOST_LINES]):
+        word = bad[channel]
+        share = np.log(max(rms_uv[channel], LEAST_UV) / LEAST_UV) / np.log(FULL_UV / LEAST_UV)
         bar = Text("━" * BAR_CELLS, TRACK)
         bar.stylize(palette.BAD if word else palette.DRIVE, 0, round(BAR_CELLS * min(share, 1.0)))
         verdict = Text(f"● {word}", palette.BAD) if word else Text("● good", palette.GOOD)
-        grid.add_row(Text(label), bar, Text(f"{rms:6.1f}"), verdict)
-    return grid
+        grid.add_row(Text(labels[channel]), bar, Text(f"{rms_uv[channel]:6.1f}"), verdict)
+    hidden = [bad[channel] for channel in worst_first[MOST_LINES:]]
+    more = f"and {len(hidden)} more, {sum(map(bool, hidden))} of them bad"
+    words = sorted({word for word in bad if word})
+    remedies = [Text(f"{word}: {REMEDIES[word]}", palette.BAD) for word in words]
+    return Group(grid, *([Text(more, FAINT)] if hidden else []), *remedies)
 
 
-def print_verdict(calibration: Calibration, path: Path, console: Console) -> None:
-    """Confusion matrices, R² and the verdict, all from repetitions that were left out."""
-    verdict = calibration.verdict
-    for name, matrix in verdict.confusion.items():
-        table = Table(
-            "asked", *CLASSES, title=f"{name}: {verdict.accuracy[name]:.1%} of left-out windows"
-        )
+def print_verdict(verdict: Verdict, chosen: Model, console: Console) -> None:
+    """Confusion matrices, R² and what they mean, all from repetitions that were left out.
+
+    Args:
+        verdict: of the calibration.
+        chosen: the configuration's model.
+        console: where to.
+    """
+    for classifier, matrix in verdict.confusion.items():
+        console.print(f"{classifier}: {verdict.accuracy[classifier]:.1%} of left-out windows")
+        table = Table("asked", *(f"found {label}" for label in CLASSES))
         for label, row in zip(CLASSES, matrix, strict=True):
             table.add_row(label, *map(str, row))
         console.print(table)
     console.print(f"ridge: R² {verdict.r2:.2f} of the rotation, on left-out repetitions")
-    if verdict.good_enough:
-        console.print(f"good enough; written to {path}", soft_wrap=True)
-    else:
-        console.print(f"NOT good enough: {'; '.join(verdict.reasons)}", soft_wrap=True)
+    for model, reasons in verdict.reasons.items():
+        name = f"{model}, which the configuration asks for," if model == chosen else model
+        console.print(f"{name} is {'NOT ' * bool(reasons)}good enough", soft_wrap=True)
+        for reason in reasons:
+            console.print(f"  {reason}", soft_wrap=True)

@@ -11,7 +11,6 @@ from bridges.emg.engage import BothSides, Caution
 from bridges.emg.intake import Intake
 from bridges.emg.models import Reader, Reading
 from bridges.emg.settings import CoContraction, EmgSettings
-from bridges.emg.windows import Windows
 from controller.messages import Array
 
 RELAX_AFTER_S: Final = 0.3  # trouble that lasts longer lets go
@@ -70,14 +69,8 @@ class Decoder:
         rule: CoContraction | None = None,
         gap_s: float = 0.02,
     ) -> None:
-        self._windows = Windows(
-            len(calibration.electrodes.labels),
-            calibration.electrodes.rate_hz,
-            calibration.window_ms,
-            calibration.band_hz,
-            calibration.mains_hz,
-        )
-        self.intake = Intake(calibration.electrodes, self._windows, calibration.mains_hz, gap_s)
+        self.intake = Intake(calibration.cut, gap_s)
+        self._windows = self.intake.windows
         self._reader, self._confidence = Reader(calibration, model), confidence
         self._debounce = Debounce(debounce_s)
         self._caution = Caution(RELAX_AFTER_S)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -14,101 +13,43 @@ from sklearn.metrics import confusion_matrix, r2_score
 
 from bridges.emg.calibration import (
     CLASSES,
+    MODELS,
     VERSION,
     Calibration,
     Classifier,
-    Electrodes,
+    Cut,
     Familiar,
     Levels,
+    Model,
     Scale,
     Speed,
     Verdict,
 )
-from bridges.emg.features import SHAPE, STRENGTH, extract, level_uv
-from bridges.emg.prompts import FASTER, PROMPTS, TURN
-from bridges.emg.windows import Windows
-from controller.errors import MyoloopError
+from bridges.emg.examples import Examples, Trial, gather
+from bridges.emg.features import SHAPE, STRENGTH
+from bridges.emg.prompts import FASTER, TURN
+from bridges.emg.verdict import judge
 from controller.messages import Array, Flags
 
-HOP_S: Final = 0.025  # between the windows that are learned from
 RIDGE: Final = 1.0  # weight of the penalty, on standardised strengths
 FAMILIAR_MARGIN: Final = 1.25  # over the 99th percentile of the repetitions left out
-ACCURACY: Final = 0.90  # mean over the classes, of both classifiers
-RECALL: Final = 0.80  # of each class
-R2: Final = 0.60
 SMALLEST_SPREAD: Final = 1e-6  # a feature that never changed
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """What was recorded during one prompt.
-
-    Attributes:
-        prompt: one of PROMPTS.
-        repetition: 0, 1, ...
-        rows: raw EMG [uV], (n, channels).
-    """
-
-    prompt: str
-    repetition: int
-    rows: NDArray[np.floating]
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How the signal is cut; the same in the decoder."""
-
-    electrodes: Electrodes
-    band_hz: tuple[float, float]
-    mains_hz: float
-    window_ms: float
-
-    def windows(self) -> Windows:
-        """An empty chain."""
-        return Windows(
-            len(self.electrodes.labels),
-            self.electrodes.rate_hz,
-            self.window_ms,
-            self.band_hz,
-            self.mains_hz,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """All windows of all trials, (n, ...)."""
-
-    shape: Array
-    strength: Array
-    level: Array
-    label: NDArray[np.int64]
-    rotation: Array
-    prompt: NDArray[np.int64]
-    repetition: NDArray[np.int64]
-
-    def where(self, chosen: Flags) -> "Examples":
-        """Those alone."""
-        return Examples(*(getattr(self, name)[chosen] for name in self.__slots__))
-
-
-def fit(trials: Sequence[Trial], settings: Settings) -> Calibration:
+def fit(trials: Sequence[Trial], cut: Cut) -> Calibration:
     """Fit every model to all trials; the verdict comes from leaving repetitions out.
 
     Raises:
-        MyoloopError: a prompt is missing, or there are fewer than two repetitions.
+        MyoloopError: the trials are too few or too short.
     """
-    _complete(trials)
-    examples = gather(trials, settings)
+    examples = gather(trials, cut)
     verdict, left_out = validate(examples)
     models = _fit(examples)
     known = _Known(models, examples)
     return Calibration(
         version=VERSION,
         made=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        electrodes=settings.electrodes,
-        band_hz=settings.band_hz,
-        mains_hz=settings.mains_hz,
-        window_ms=settings.window_ms,
+        cut=cut,
         shape=SHAPE,
         shape_scale=_scale(models.shape_mean, models.shape_spread),
         strength=STRENGTH,
@@ -125,35 +66,6 @@ def fit(trials: Sequence[Trial], settings: Settings) -> Calibration:
         patterns=_patterns(examples),
         verdict=verdict,
     )
-
-
-def _complete(trials: Sequence[Trial]) -> None:
-    repetitions = {trial.repetition for trial in trials}
-    if len(repetitions) < 2:
-        raise MyoloopError(f"{len(repetitions)} repetitions: cross-validation needs 2 or more")
-    for repetition in repetitions:
-        there = {trial.prompt for trial in trials if trial.repetition == repetition}
-        if missing := [prompt for prompt in PROMPTS if prompt not in there]:
-            raise MyoloopError(f"repetition {repetition + 1} lacks {missing[0]!r}")
-
-
-def gather(trials: Sequence[Trial], settings: Settings) -> Examples:
-    """Cut every trial into windows."""
-    hop = max(1, round(HOP_S * settings.electrodes.rate_hz))
-    found: list[tuple[Any, ...]] = []
-    for trial in trials:
-        label, rotation = PROMPTS[trial.prompt]
-        windows = settings.windows()
-        about = (CLASSES.index(label), rotation, list(PROMPTS).index(trial.prompt))
-        for start in range(0, len(trial.rows) - hop + 1, hop):
-            windows.take(trial.rows[start : start + hop])
-            if windows.ready:
-                now = windows.newest
-                features = (extract(now, SHAPE), extract(now, STRENGTH), level_uv(now))
-                found.append((*features, *about, trial.repetition))
-    if not found:
-        raise MyoloopError("the recordings are shorter than a window")
-    return Examples(*(np.array(column) for column in zip(*found, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +117,7 @@ def validate(examples: Examples) -> tuple[Verdict, Array]:
         The verdict, and how far the windows left out are from what the others show, (n,).
     """
     distances: list[Array] = []
-    found: dict[str, list[Array]] = {"lda": [], "logistic": [], "ridge": []}
+    found: dict[Model, list[Array]] = {model: [] for model in MODELS}
     labels, rotations = [], []
     for repetition in np.unique(examples.repetition):
         out = examples.repetition == repetition
@@ -217,40 +129,14 @@ def validate(examples: Examples) -> tuple[Verdict, Array]:
         distances.append(_Known(models, examples.where(~out)).distances(left_out))
         labels.append(left_out.label)
         rotations.append(left_out.rotation)
+    joined = {model: np.concatenate(parts) for model, parts in found.items()}
+    r2 = float(r2_score(np.concatenate(rotations), joined.pop("ridge")))
     label = np.concatenate(labels)
     confusion = {
-        name: confusion_matrix(
-            label, np.concatenate(found[name]), labels=range(len(CLASSES))
-        ).tolist()
-        for name in ("lda", "logistic")
+        model: confusion_matrix(label, guessed, labels=range(len(CLASSES))).tolist()
+        for model, guessed in joined.items()
     }
-    r2 = float(r2_score(np.concatenate(rotations), np.concatenate(found["ridge"])))
     return judge(confusion, r2), np.concatenate(distances)
-
-
-def judge(confusion: dict[str, list[list[int]]], r2: float) -> Verdict:
-    """Whether it is good enough to steer a hand with, and if not, why."""
-    accuracy, reasons = {}, []
-    for name, matrix in confusion.items():
-        counts = np.array(matrix)
-        recall = counts.diagonal() / np.maximum(counts.sum(axis=1), 1)
-        accuracy[name] = round(float(recall.mean()), 4)
-        if accuracy[name] < ACCURACY:
-            reasons.append(f"{name}: accuracy {accuracy[name]:.0%}, below {ACCURACY:.0%}")
-        reasons += [
-            f"{name}: only {share:.0%} of {label!r} is recognised, {RECALL:.0%} are needed"
-            for label, share in zip(CLASSES, recall, strict=True)
-            if share < RECALL
-        ]
-    if r2 < R2:
-        reasons.append(f"ridge: R² {r2:.2f}, below {R2:.2f}")
-    return Verdict(
-        confusion=confusion,
-        accuracy=accuracy,
-        r2=round(r2, 4),
-        good_enough=not reasons,
-        reasons=reasons,
-    )
 
 
 def _scale(mean: Array, spread: Array) -> Scale:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bridges.emg.fit import Trial
+from bridges.emg.examples import Trial
 from bridges.emg.intake import Intake
 from bridges.emg.prompts import PROMPTS
 from controller.errors import MyoloopError
@@ -98,10 +98,10 @@ class Guide:
             self._good_s = now_s
         elif now_s - self._good_s >= GOOD_S:
             self._judged, self._began_s = True, now_s
-        waited_s = now_s - self._began_s
-        if waited_s > PATIENCE_S:
+        if now_s - self._began_s > PATIENCE_S:
             raise MyoloopError(f"the signal did not become good in {PATIENCE_S:g} s: {trouble}")
-        return Look("", False, GOOD_S, 0.0, trouble)
+        good_s = 0.0 if self._good_s is None else now_s - self._good_s
+        return Look("", False, GOOD_S - good_s, 0.0, trouble)
 
     def _record(self, rows: NDArray[Any], trouble: str, now_s: float) -> Look:
         assert self._began_s is not None

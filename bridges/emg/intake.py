@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridges.emg import quality
-from bridges.emg.calibration import Electrodes, microvolts
+from bridges.emg.calibration import Cut, microvolts
 from bridges.emg.windows import Windows
 from controller.messages import Array
 
@@ -27,22 +27,20 @@ class Intake:
     """Takes raw rows in, keeps the window, says what is wrong.
 
     Args:
-        electrodes: what the stream announces.
-        windows: the chain behind it.
-        mains_hz: 50 or 60.
+        cut: of the stream.
         gap_s: between the stamps of two samples: others were lost.
 
     Attributes:
+        windows: the newest window of filtered EMG.
         gaps: how many there were.
         bad: what each channel suffers from, "" for a good one, (channels,).
     """
 
-    def __init__(
-        self, electrodes: Electrodes, windows: Windows, mains_hz: float, gap_s: float = 0.02
-    ) -> None:
-        self.gaps = 0
+    def __init__(self, cut: Cut, gap_s: float = 0.02) -> None:
+        electrodes = cut.electrodes
+        self.windows, self.gaps = Windows(cut), 0
         self.bad = [""] * len(electrodes.labels)
-        self._electrodes, self._windows, self._mains_hz = electrodes, windows, mains_hz
+        self._electrodes, self._mains_hz = electrodes, cut.mains_hz
         self._scale = np.array(microvolts(electrodes))
         self._gap_s = max(gap_s, GAP_SAMPLES / electrodes.rate_hz)
         self._raw = np.empty((0, len(electrodes.labels)))
@@ -88,7 +86,7 @@ class Intake:
         return int(torn[-1])
 
     def _start_afresh(self) -> None:
-        self._windows.reset()
+        self.windows.reset()
         self._raw = self._raw[:0]
         self._tally = _Tally(self._electrodes.rate_hz)
 
@@ -96,9 +94,9 @@ class Intake:
         self._raw = np.concatenate([self._raw, rows])[-self._size :]
         broken = np.flatnonzero(~np.isfinite(rows).all(axis=1))
         if len(broken):
-            self._windows.reset()
+            self.windows.reset()
             rows = rows[broken[-1] + 1 :]
-        self._windows.take(rows)
+        self.windows.take(rows)
 
     def _judge(self, now_s: float) -> None:
         if not self.judged:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bridges import lsl_api
-from bridges.emg.calibration import load, refuse_other
+from bridges.emg.calibration import Cut, load, refuse_other
 from bridges.emg.decoder import Decision, Decoder
 from bridges.emg.engage import of_pedal
 from bridges.emg.settings import EmgSettings, Pedal, load_emg
@@ -41,14 +41,13 @@ def run(
     origin = str(config)
     path = Path(settings.calibration)
     calibration = load(path)
-    _same_cut(settings, calibration, str(path))
-    if not calibration.verdict.good_enough:
-        reasons = "; ".join(calibration.verdict.reasons)
-        raise MyoloopError(f"{path}: not good enough ({reasons}): calibrate again")
+    _same_cut(settings, calibration.cut, str(path))
+    if reasons := "; ".join(calibration.verdict.reasons[settings.model]):
+        raise MyoloopError(f"{path}: {settings.model} is not good enough: {reasons}")
     use_session(settings.session)
     emg = open_emg(settings, f"{origin}: emg")
     try:
-        refuse_other(calibration.electrodes, emg.electrodes, str(path))
+        refuse_other(calibration.cut.electrodes, emg.electrodes, str(path))
         pedal = open_pedal(settings, f"{origin}: engage")
         outlet = IntentionOutlet(CHANNELS, settings.intention.source_id, settings.session)
         shown = ViewWriter(view, emg.electrodes.labels) if view else None
@@ -62,14 +61,14 @@ def run(
         write_json(live.report(), report)
 
 
-def _same_cut(settings: EmgSettings, calibration: Any, origin: str) -> None:
+def _same_cut(settings: EmgSettings, calibrated: Cut, origin: str) -> None:
     """The signal has to be cut as it was in the calibration.
 
     Raises:
         ContractError: names what differs.
     """
     for key in ("band_hz", "mains_hz", "window_ms"):
-        was, now = getattr(calibration, key), getattr(settings, key)
+        was, now = getattr(calibrated, key), getattr(settings, key)
         if was != now:
             raise ContractError(f"{origin}: made with {key} {was}, now {now}: calibrate again")
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bridges.emg.calibration import Calibration, Model, Verdict
+from bridges.emg.calibration import MODELS, Calibration, Model, Verdict
 from bridges.emg.decoder import Decision, Decoder
 from bridges.emg.demo import EmgStage
 from bridges.emg.filters import design, group_delay_s
@@ -24,7 +24,6 @@ from controller.board import BoardReader
 from controller.errors import HostError
 from controller.supervisor.states import State
 
-MODELS: Final[tuple[Model, ...]] = ("lda", "logistic", "ridge")
 HOP_S: Final = 1.0 / RATE_HZ
 SCENE_S: Final = 1.5
 WISHES: Final = (0.0, TURN, 0.0, -TURN, 0.0, FASTER, 0.0, -FASTER)

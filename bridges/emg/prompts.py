@@ -15,6 +15,15 @@ PROMPTS: Final = {
 }
 """Class and rotation of each prompt."""
 
+HINTS: Final = {
+    "rest": "let the hand lie, quite loose",
+    "turn left": "such as bending the wrist back, without effort",
+    "turn right": "such as bending the wrist forward, without effort",
+    "left, faster": "as before, clearly harder",
+    "right, faster": "as before, clearly harder",
+}
+"""How a person does it."""
+
 STREAM: Final = "myoloop-prompts"
 SCHEMA_VERSION: Final = 1
 

@@ -25,6 +25,16 @@ WANDER_UV: Final = 80.0  # rms: the half-cell potential of an electrode that los
 WANDER_SHARE: Final = 0.4  # of the whole: a strong muscle has some slow signal, too
 PLAUSIBLE_UV: Final = (0.01, 5_000.0)  # rms of the middle channel: beyond, the unit is not as said
 
+REMEDIES: Final = {
+    "mains hum": "look after the reference electrode; keep mains leads away",
+    "lifted": "press the electrode on the skin",
+    "dead": "look after its plug and its electrode",
+    "saturated": "less gain, or a better contact",
+    "wrong unit?": "the stream's unit can't be what it says",
+    "not finite": "the amplifier's program sends no numbers",
+}
+"""What can be wrong, and what helps."""
+
 
 def troubles(rows: NDArray[np.floating], rate_hz: float, mains_hz: float) -> list[str]:
     """What each channel suffers from, "" for a good one, (channels,).

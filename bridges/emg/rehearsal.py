@@ -3,8 +3,8 @@
 from typing import Final
 
 from bridges.emg.amplifier import UNIT
-from bridges.emg.calibration import Electrodes
-from bridges.emg.fit import Settings, Trial
+from bridges.emg.calibration import Cut, Electrodes
+from bridges.emg.examples import Trial
 from bridges.emg.guide import READY_S, RECORD_S, REPETITIONS
 from bridges.emg.prompts import PROMPTS
 from bridges.emg.simulated import LABELS, Forearm, activation
@@ -12,9 +12,9 @@ from bridges.emg.simulated import LABELS, Forearm, activation
 ELECTRODES: Final = Electrodes(labels=LABELS, units=(UNIT,) * len(LABELS), rate_hz=1000.0)
 
 
-def cut(window_ms: float) -> Settings:
+def cut(window_ms: float) -> Cut:
     """The simulated electrodes, cut as configs/emg.yaml does but for the window."""
-    return Settings(ELECTRODES, (20.0, 450.0), 50.0, window_ms)
+    return Cut(electrodes=ELECTRODES, band_hz=(20.0, 450.0), mains_hz=50.0, window_ms=window_ms)
 
 
 def rehearse(seed: int, repetitions: int = REPETITIONS, record_s: float = RECORD_S) -> list[Trial]:

@@ -51,6 +51,26 @@ class LiveForearm:
                 self._outlet.push(block.rows, self._began_s + block.times_s)
 
 
+class _Obedience:
+    """Does what prompts ask, a reaction time later, as long as there are prompts."""
+
+    def __init__(self, inlet: MarkerInlet) -> None:
+        self._inlet = inlet
+        self._asked = [(0.0, Scene("rest", 0.0, rotation=0.0, engage=0.0))]
+
+    def scene(self, time_s: float) -> Scene | None:
+        try:
+            prompt = prompt_of(self._inlet.pull(0.0) or "")
+        except RuntimeError:  # the calibration is over
+            return None
+        if prompt:
+            wish = Scene(prompt, 0.0, rotation=PROMPTS[prompt][1], engage=0.0)
+            self._asked.append((time_s + REACTION_S, wish))
+        while len(self._asked) > 1 and self._asked[1][0] <= time_s:
+            self._asked.pop(0)
+        return self._asked[0][1]
+
+
 class Subject:
     """A forearm and a foot: an EMG stream and a pedal's.
 
@@ -73,6 +93,7 @@ class Subject:
         self._signals = Signals()
         self._forearm = Forearm(*forearm)
         self._open = (session, name, source_id, pedal_id)
+        self._outlets: tuple[EmgOutlet, IntentionOutlet] | None = None
         use_session(session)
 
     def play(self, loop: bool, rest_s: float) -> None:
@@ -88,20 +109,9 @@ class Subject:
         self._live(scene)
 
     def follow(self, prompts_id: str) -> None:
-        """Do what a prompt stream asks, a reaction time later, until a signal."""
-        inlet = self._prompts(prompts_id)
-        asked = [(0.0, Scene("rest", 0.0, rotation=0.0, engage=0.0))]
-
-        def scene(time_s: float) -> Scene:
-            prompt = prompt_of(inlet.pull(0.0) or "") if inlet else ""
-            if prompt:
-                wish = Scene(prompt, 0.0, rotation=PROMPTS[prompt][1], engage=0.0)
-                asked.append((time_s + REACTION_S, wish))
-            while len(asked) > 1 and asked[1][0] <= time_s:
-                asked.pop(0)
-            return asked[0][1]
-
-        self._live(scene)
+        """Do what a prompt stream asks, a reaction time later, and what the next one asks."""
+        while inlet := self._prompts(prompts_id):
+            self._live(_Obedience(inlet).scene)
 
     def _prompts(self, source_id: str) -> MarkerInlet | None:
         while not self._signals.stop:
@@ -114,6 +124,7 @@ class Subject:
         session, name, source_id, pedal_id = self._open
         outlet = EmgOutlet(source_id, session, name, rate_hz=self._forearm.rate_hz)
         pedal = IntentionOutlet((), pedal_id, session, PEDAL)
+        self._outlets = outlet, pedal  # until the process ends: liblsl may crash otherwise, if read
         while not self._signals.stop and not outlet.wait_for_reader(STOP_CHECK_S):
             pass
         live = LiveForearm(self._forearm, outlet)
@@ -128,5 +139,3 @@ class Subject:
             if ticks % PEDAL_EVERY == 0 and not now.silent:
                 pedal.push((), now.engage * self._signals.engaged)
             ticks += 1
-        pedal.close()
-        outlet.close()

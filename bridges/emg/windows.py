@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from bridges.emg.calibration import Cut
 from bridges.emg.filters import SETTLE_S, Filter, design
 from controller.messages import Array
 
@@ -11,23 +12,13 @@ class Windows:
     """The newest window of filtered EMG.
 
     Args:
-        channels: how many.
-        rate_hz: sampling rate.
-        window_ms: length of a window.
-        band_hz: of the band-pass.
-        mains_hz: 50 or 60.
+        cut: channels, rate, filters and length.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        rate_hz: float,
-        window_ms: float,
-        band_hz: tuple[float, float],
-        mains_hz: float,
-    ) -> None:
-        self.size = round(window_ms * 1e-3 * rate_hz)
-        self._filter = Filter(design(rate_hz, band_hz, mains_hz))
+    def __init__(self, cut: Cut) -> None:
+        rate_hz, channels = cut.electrodes.rate_hz, len(cut.electrodes.labels)
+        self.size = round(cut.window_ms * 1e-3 * rate_hz)
+        self._filter = Filter(design(rate_hz, cut.band_hz, cut.mains_hz))
         self._newest = np.zeros((self.size, channels))
         self._settled = self.size + round(SETTLE_S * rate_hz)
         self._taken = 0

@@ -2,14 +2,16 @@
 
 import pytest
 
-from bridges.emg.calibration import Calibration
-from bridges.emg.fit import Settings, Trial, fit
-from bridges.emg.rehearsal import cut, rehearse
+from bridges.emg.calibration import Calibration, Cut
+from bridges.emg.examples import Trial
+from bridges.emg.fit import fit
+from bridges.emg.rehearsal import cut as cut_to
+from bridges.emg.rehearsal import rehearse
 
 
 @pytest.fixture(scope="session")
-def settings() -> Settings:
-    return cut(100.0)
+def cut() -> Cut:
+    return cut_to(100.0)
 
 
 @pytest.fixture(scope="session")
@@ -18,5 +20,5 @@ def trials() -> list[Trial]:
 
 
 @pytest.fixture(scope="session")
-def calibration(trials: list[Trial], settings: Settings) -> Calibration:
-    return fit(trials, settings)
+def calibration(trials: list[Trial], cut: Cut) -> Calibration:
+    return fit(trials, cut)

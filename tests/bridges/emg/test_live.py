@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from bridges.emg.amplifier import EmgOutlet
-from bridges.emg.calibration import Verdict, save
+from bridges.emg.calibration import save
 from bridges.emg.live import run
 from bridges.emg.settings import load_emg
 from controller.errors import MyoloopError, SettingsError
@@ -103,10 +103,11 @@ def test_a_calibration_that_was_not_good_enough_or_cut_otherwise_is_refused(
 ):
     with pytest.raises(MyoloopError, match=r"window_ms 100.*now 200"):
         run(config(window_ms=200), 1.0, None, None, quiet=True)
-    bad = Verdict(confusion={}, accuracy={}, r2=0.1, good_enough=False, reasons=["ridge: R² 0.10"])
+    reasons = {"lda": [], "logistic": [], "ridge": ["R² 0.10"]}
+    bad = msgspec.structs.replace(calibration.verdict, reasons=reasons)
     save(msgspec.structs.replace(calibration, verdict=bad), tmp_path / "me.json")
-    with pytest.raises(MyoloopError, match=r"not good enough \(ridge: R² 0.10\)"):
-        run(config(), 1.0, None, None, quiet=True)
+    with pytest.raises(MyoloopError, match=r"ridge is not good enough: R² 0.10"):
+        run(config(model="ridge"), 1.0, None, None, quiet=True)
     with pytest.raises(SettingsError, match="calibrate-emg"):
         run(config(calibration="none.json"), 1.0, None, None, quiet=True)
 
