@@ -44,10 +44,10 @@ peers: .venv/has-hand .venv/has-dev .venv-peers/ready
 
 # EMG that was really recorded; docs/emg.md has what is said of it.
 peers-emg: .venv/has-emg .venv-peers-emg/ready
-	.venv/bin/python tests/peers_emg/prove.py .venv-peers-emg/*.whl
+	.venv/bin/python tests/peers_emg/prove.py .venv-peers-emg $(ARGS)
 
 .venv-peers-emg/ready:
-	.venv/bin/pip download --quiet --no-deps -d .venv-peers-emg emgflow==1.1.2
+	.venv/bin/pip download --quiet --no-deps -d .venv-peers-emg emgflow==1.1.2 openhdemg==0.1.2
 	@touch $@
 
 # Other people's readers of our LSL streams; docs/lsl_out.md has the figures.

@@ -112,6 +112,7 @@ class Subject:
         """Do what a prompt stream asks, a reaction time later, and what the next one asks."""
         while inlet := self._prompts(prompts_id):
             self._live(_Obedience(inlet).scene)
+            self._outlets = None  # nobody reads them any more
 
     def _prompts(self, source_id: str) -> MarkerInlet | None:
         while not self._signals.stop:

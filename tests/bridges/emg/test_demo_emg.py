@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from rich.console import Console
 
 from bridges.emg.decoder import Decision
@@ -15,10 +16,11 @@ from controller.cell import CellReader
 MYOLOOP = [sys.executable, "-m", "controller.cli"]
 
 
+@pytest.mark.usefixtures("calibrating")  # which only waits meanwhile
 def test_muscles_move_the_hand(tmp_path: Path):
     report = tmp_path / "report.json"
     done = subprocess.run(
-        [*MYOLOOP, "demo-emg", "--seconds", "9", "--report", str(report)],
+        [*MYOLOOP, "demo-emg", "--seconds", "6", "--report", str(report)],
         capture_output=True,
         text=True,
         timeout=110,

@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 from bridges.emg.amplifier import EmgOutlet
-from bridges.emg.calibration import save
+from bridges.emg.calibration import load, save
 from bridges.emg.live import run
+from bridges.emg.prompts import PROMPTS
 from bridges.emg.settings import load_emg
+from bridges.emg.simulated import LABELS
 from controller.errors import MyoloopError, SettingsError
 
 ROOT = Path(__file__).parents[3]
@@ -45,13 +47,21 @@ def documented(source_id: str) -> str:
     return example
 
 
-def test_a_simulated_subject_steers_two_decoders_and_its_silence_lets_go(
-    start, environment, open_source, read_until, config, lsl_session, source_id, tmp_path
+def test_a_person_calibrates_then_steers_two_decoders_and_silence_lets_go(
+    calibrating, start, environment, open_source, read_until, lsl_session, tmp_path
 ):
-    emg = {"source_id": f"{source_id}-emg", "wait_s": 60.0}
-    report = tmp_path / "report.json"
+    screen = calibrating.terminal.wait(120.0)
+    assert calibrating.terminal.process.returncode == 0, screen
+    for word in ("JUDGING THE ELECTRODES", *(prompt.upper() for prompt in PROMPTS), "hold it"):
+        assert word in screen
+    assert "emg8" in screen and "● good" in screen
+    assert "found left" in screen and "R²" in screen
+    assert "lda, which the configuration asks for, is good enough" in screen
+    assert load(calibrating.file).cut.electrodes.labels == LABELS
+
+    source_id, report = calibrating.source_id, tmp_path / "report.json"
     decoder = start(
-        *("-m", "controller.cli", "decode", str(config(emg=emg)), "--report", str(report))
+        *("-m", "controller.cli", "decode", str(calibrating.config), "--report", str(report))
     )
     subject = start(
         *("-m", "controller.cli", "emulate", "emg", "--loop", "--session", lsl_session),
@@ -60,7 +70,7 @@ def test_a_simulated_subject_steers_two_decoders_and_its_silence_lets_go(
     lsl = tmp_path / "lsl_api.cfg"
     lsl.write_text(f"[lab]\nSessionID = {lsl_session}\n[log]\nlevel = -3\n")
     start("-c", documented(source_id), env={**environment, "LSLAPICFG": str(lsl)})
-    source = open_source(wait_s=90.0)
+    source = open_source(wait_s=90.0, source_id=source_id)
     example = open_source(wait_s=90.0, source_id="myoloop-intention-1")
     read_until(source, lambda i: i.engage == 1.0 and i.values[0] > 0.03)
     read_until(example, lambda i: i.engage == 1.0 and i.values[0] == pytest.approx(0.1))
@@ -74,12 +84,37 @@ def test_a_simulated_subject_steers_two_decoders_and_its_silence_lets_go(
     assert told["samples"] > 1000
     assert told["hops_by_reason"]["turn"] > 0
 
-
-def test_other_electrodes_are_refused(config, source_id, lsl_session):
     outlet = EmgOutlet(f"{source_id}-emg", lsl_session, labels=[f"ch{k}" for k in range(8)])
     with pytest.raises(MyoloopError, match="labels emg1/.*the stream has ch0/.*calibrate again"):
+        run(calibrating.config, 1.0, None, None, quiet=True)
+    outlet.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"labels": [f"emg{k + 1}" for k in range(16)]}, "labels emg1/.*/emg16: calibrate again"),
+        ({"unit": "volts"}, "units microvolts/.*the stream has volts/"),
+        ({"rate_hz": 2000.0}, "rate_hz 1000, the stream has 2000"),
+        ({"labels": ["emg1"] * 8}, "two channels are called 'emg1'"),
+        ({"labels": [""] * 8}, "each channel needs desc/channels/channel/label"),
+        ({"rate_hz": 100.0}, "rate_hz.*200"),
+        ({"rate_hz": 0.0}, "rate_hz.*200"),
+    ],
+)
+def test_other_electrodes_are_refused(config, source_id, lsl_session, options, said):
+    outlet = EmgOutlet(f"{source_id}-emg", lsl_session, **options)
+    with pytest.raises(MyoloopError, match=said):
         run(config(), 1.0, None, None, quiet=True)
     outlet.close()
+
+
+def test_two_amplifiers_of_one_identity_are_refused(config, source_id, lsl_session):
+    outlets = [EmgOutlet(f"{source_id}-emg", lsl_session) for _ in range(2)]
+    with pytest.raises(MyoloopError, match="2 streams are called .*, only one may"):
+        run(config(), 1.0, None, None, quiet=True)
+    for outlet in outlets:
+        outlet.close()
 
 
 def test_no_stream_is_one_line_that_lists_what_there_is(config, source_id, lsl_session):
