@@ -1,5 +1,6 @@
 """The follower ``ability-hand``: a PSYONIC Ability Hand follows the twin's joint angles."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -30,6 +31,8 @@ from controller.follower import FollowerContext, FollowerInfo
 from controller.settings import convert
 
 BAUD: Final = 460_800
+BITS_OF_A_BYTE: Final = 10  # 8N1
+OPEN: Final = (0, 0, 0, 0, 0, 0)
 STILL_DEG: Final = 1.0  # between two readings after a stop
 STRAY_DEG: Final = 30.0  # behind its set point for STRAY_S: blocked, or not the hand we think
 STRAY_S: Final = 1.0
@@ -77,6 +80,11 @@ class AbilityHand:
         *((f"{motor}_current", "counts") for motor in MOTORS),
         *((f"touch_{index}", "counts") for index in range(TOUCH_SENSORS)),
     )
+
+    delays_s: Mapping[str, float] = {
+        "low_pass": 1.0 / (2.0 * np.pi * hand_mapping.CUTOFF_HZ),
+        "line": BITS_OF_A_BYTE * len(encode_command(Motors(Mode.POSITION, ASKED, OPEN))) / BAUD,
+    }
 
     def __init__(self, options: AbilityHandOptions) -> None:
         self._options = options

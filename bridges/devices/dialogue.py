@@ -1,5 +1,6 @@
 """What the one driver asks of a device's own rules. No port and no clock in here."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -14,11 +15,13 @@ class Dialogue(Protocol):
     Attributes:
         heard_s: when it last said something whole [s].
         channels: what its reports hold, a label and a unit each.
+        delays_s: what is known beforehand of the time from a command to its effect, by cause [s].
         reports: reports that came since they were last taken away, (channels,) each.
     """
 
     heard_s: float
     channels: tuple[tuple[str, str], ...]
+    delays_s: Mapping[str, float]
     reports: list[NDArray[np.float32]]
 
     @property

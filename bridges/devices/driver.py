@@ -16,7 +16,7 @@ from bridges.devices.dialogue import Dialogue
 from bridges.devices.emulator_process import EMULATOR, start_emulator
 from bridges.devices.kinds import KINDS, Kind
 from bridges.devices.port import Port
-from bridges.devices.report_stream import ReportStream
+from bridges.devices.report_stream import ReportStream, timing
 from bridges.feed import Command, Feed
 from bridges.follow import Follow
 from controller.clock import Grid
@@ -41,7 +41,10 @@ class Driver:
         self._emulator: subprocess.Popen[bytes] | None = None
         self._feed = Feed()
         self._feed_hz: float | None = getattr(options, "feed_hz", None)  # not of a stimulator
-        self._between = Between(follow.job.context.rate_hz) if self._feed_hz else None
+        rate_hz = follow.job.context.rate_hz
+        self._between = Between(rate_hz) if self._feed_hz else None
+        known_s = {"interpolation": 1.0 / rate_hz} if self._feed_hz else {}
+        self._look_s = 1.0 / self._feed_hz if self._feed_hz else LOOK_S
         self._port: Port | None = None
         self._why = "not connected yet"
         self._moving = False
@@ -49,14 +52,18 @@ class Driver:
         self._next_try_s = self._next_ask_s = self._next_stop_s = 0.0
         self._tick, self._left_ns = -1, 0
         self._stream = ReportStream(
-            follow.job.context.session, follow.job.name, dialogue.channels, options.report_session
+            follow.job.context.session,
+            follow.job.name,
+            dialogue.channels,
+            options.report_session,
+            timing(self._look_s, {**known_s, **dialogue.delays_s}),
         )
 
     def run(self) -> None:
         """Until the daemon ends; then the device's stop, confirmed."""
         if self._path == EMULATOR:
             self._start_emulator()
-        grid = Grid(self._feed_hz or 1.0 / LOOK_S)
+        grid = Grid(1.0 / self._look_s)
         grid.start()
         while self._follow.wait(grid.remaining_s() if self._feed_hz else LOOK_S):
             now_ns = time.monotonic_ns()

@@ -1,5 +1,6 @@
 """The follower ``sciencemode``: a HASOMED stimulator works the muscles that the policy excites."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -222,7 +223,10 @@ class ScienceMode:
         self._calibration: Calibration = load_calibration(path, options.limits, options.outputs)
         self._mapping = StimulationMapping(self._calibration, options.limits, options.outputs)
         self._device = Stimulator(self._calibration.device, options.outputs, options.limits)
-        self._shortest_s = min(one.period_ms for one in self._calibration.channels.values()) / 1e3
+        periods_s = [one.period_ms / 1e3 for one in self._calibration.channels.values()]
+        self._shortest_s = min(periods_s)
+        # at most: a width comes with the next pulse
+        self.delays_s: Mapping[str, float] = {"next_pulse": max(periods_s)}
         self._tick, self._sent_s, self._resting = -1, 0.0, True
         self.reports: list[NDArray[np.float32]] = []
         self.channels = tuple(

@@ -13,6 +13,8 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +47,7 @@ def main() -> None:
         read(file)
         print(drive_by_recording(file))
         print(drive_by_player())
+        print(say_delays(file))
 
 
 def record(file: Path) -> str:
@@ -120,20 +123,50 @@ def drive_by_player() -> str:
     return f"| source `lsl`, mne-lsl's PlayerLSL | {said(status)} |"
 
 
+def say_delays(file: Path) -> str:
+    """A device's stream says what is known of its times, as XDF names it."""
+    from mne_lsl.lsl import StreamInlet, resolve_streams
+
+    hand = {"use": "ability-hand", "options": {"port": "emulator", "report_session": SESSION}}
+    with daemon({"use": "xdf", "options": {"file": str(file), "repeat": True}}, hand) as name:
+        await_intention(name)
+        (found,) = resolve_streams(timeout=START_S, name=f"{name}-ability-hand", minimum=1)
+        inlet = StreamInlet(found)
+        inlet.open_stream(timeout=10.0)
+        desc = inlet.get_sinfo(timeout=10.0).desc
+        inlet.close_stream()
+    late, delay = desc.child("synchronization"), desc.child("command_delay")
+    figures = {
+        "a report is stamped late by": late.child_value("offset_mean"),
+        "95 % less than": late.child_value("offset_95_centile"),
+        "low-pass": delay.child_value("low_pass"),
+        "line": delay.child_value("line"),
+    }
+    check(all(0 < float(figure) < 0.05 for figure in figures.values()), f"{figures}")
+    return f"| an Ability Hand's delays [s] | {', '.join(f'{k} {v}' for k, v in figures.items())} |"
+
+
 def status_of(source: dict) -> dict:
     """Run a daemon on this source for a moment; what it says of itself."""
+    with daemon(source) as name:
+        return await_intention(name)
+
+
+@contextmanager
+def daemon(source: dict, *followers: dict) -> Iterator[str]:
+    """A daemon on this source; its session's name."""
     name = f"peers-{uuid.uuid4().hex[:8]}"
     plain = {"name": name, "skill": "baoding", "policy": "policies/baoding.onnx"}
-    plain |= {"source": source, "plant": {"use": "myohand"}}
+    plain |= {"source": source, "plant": {"use": "myohand"}, "followers": list(followers)}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "session.yaml"
         path.write_text(json.dumps(plain))  # JSON is YAML
-        daemon = subprocess.Popen([sys.argv[1], "run", str(path)], stdout=subprocess.DEVNULL)
+        process = subprocess.Popen([sys.argv[1], "run", str(path)], stdout=subprocess.DEVNULL)
         try:
-            return await_intention(name)
+            yield name
         finally:
-            daemon.terminate()
-            daemon.wait(START_S)
+            process.terminate()
+            process.wait(START_S)
 
 
 def await_intention(name: str) -> dict:
@@ -189,6 +222,8 @@ def check_labels(streams: dict[str, dict]) -> None:
     check(labels_of(streams["loop"])[:2] == ["rotation", "engage"], "labels of the loop")
     desc = commands["info"]["desc"][0]
     check(len(desc["policy_sha256"][0]) == len(desc["config_sha256"][0]) == 64, "hashes")
+    sync = desc["synchronization"][0]  # of what this machine makes itself, XDF defines it as 0
+    check(sync == {"offset_mean": ["0"], "can_drop_samples": ["true"]}, f"synchronization {sync}")
     units = {one["unit"][0] for one in desc["channels"][0]["channel"]}
     check(units == {"normalized"}, f"units {units}")
 

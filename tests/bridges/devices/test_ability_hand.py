@@ -45,6 +45,9 @@ def test_it_follows_at_work_stops_at_rest_and_reports(follow_hand, lsl_session):
     inlet = pylsl.StreamInlet(streams[0], recover=False)
     sample, _ = inlet.pull_sample(timeout=10)
     assert len(sample) == 42 and -100 <= sample[5] <= 0
+    said = inlet.info(timeout=10).desc()
+    assert said.child("synchronization").child_value("offset_95_centile") == "0.0095"
+    assert said.child("command_delay").child_value("low_pass") == "0.01592"
     inlet.close_stream()
     run.feed(0.0, 0.0, run.at_rest)
     run.feed(0.0, 0.0, lambda _: idle(device.now))
