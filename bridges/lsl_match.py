@@ -129,7 +129,7 @@ def _refusal(seen: list[Stream], matching: int, wanted: Wanted, wait_s: float) -
     )
     # the labels of those that fail otherwise were not needed until now
     full = [_with_labels(s) if s.labels is None else s for s in seen]
-    full.sort(key=lambda stream: len(mismatches(stream, wanted)))
+    full.sort(key=lambda one: (one.source_id != wanted.source_id, len(mismatches(one, wanted))))
     lines = [f"saw: {_shown(stream)}: {_verdict(stream, wanted)}" for stream in full]
     nothing = [f"saw: nothing in the session {wanted.session!r}"]
     nearest = f"; {full[0].source_id!r} has {_verdict(full[0], wanted)}" if full else ""
