@@ -4,6 +4,7 @@ All its calls go through ctypes and release the GIL while liblsl works. What lib
 refuses or loses comes out as ``RuntimeError``, from which each of pylsl's own errors derives.
 """
 
+import ctypes
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
+from pylsl.util import handle_error
 
 Stamps = NDArray[np.float64]  # (n,) [s]
 Tree = Mapping[str, "str | Tree"]
@@ -111,6 +113,7 @@ class Inlet:
         self._raw = pylsl.StreamInlet(
             stream.handle, max_buflen=_BUFFER_S, max_chunklen=1, recover=False
         )
+        self._rows: NDArray[Any] | None = None  # where ``_pull`` moves samples to
 
     def describe(self, timeout_s: float) -> Stream:
         """The full announcement, labels and units included."""
@@ -131,12 +134,33 @@ class Inlet:
     def pull(self, rows: NDArray[Any]) -> Stamps:
         """Move what has arrived into ``rows``, (n, channels); return its stamps [s], (<= n,).
 
-        Never blocks **once ``describe`` has answered**: before that, liblsl's chunk
-        functions fetch the announcement first and wait for it, whatever their time-out.
+        ``rows`` are C-contiguous and of the stream's format. Never blocks **once ``describe``
+        has answered**: before that, liblsl's chunk functions fetch the announcement first and
+        wait for it, whatever their time-out.
         """
-        _, stamps = self._raw.pull_chunk(0.0, len(rows), dest_obj=rows, as_numpy=True)
-        arrived: Stamps = stamps
-        return arrived
+        if rows is not self._rows:
+            self._aim(rows)
+        moved = self._raw.do_pull_chunk(*self._pull)
+        if self._error.value:
+            handle_error(self._error)
+        return self._stamps[: moved // rows.shape[1]].copy()
+
+    def _aim(self, rows: NDArray[Any]) -> None:
+        """Prepare the call; ``pull_chunk`` of pylsl does so each time, which takes longer."""
+        wanted = (self._raw.np_dtype, self._raw.channel_count)
+        if (rows.dtype, rows.shape[1]) != wanted or not rows.flags.c_contiguous:
+            raise ValueError(f"rows of {rows.shape[1]} {rows.dtype} for a stream of {wanted[::-1]}")
+        self._rows, self._stamps = rows, np.empty(len(rows))
+        self._error = ctypes.c_int()
+        self._pull = (
+            self._raw.obj,
+            ctypes.c_void_p(rows.ctypes.data),
+            ctypes.c_void_p(self._stamps.ctypes.data),
+            ctypes.c_size_t(rows.size),
+            ctypes.c_size_t(len(rows)),
+            ctypes.c_double(0.0),
+            ctypes.byref(self._error),
+        )
 
 
 class MarkerInlet:

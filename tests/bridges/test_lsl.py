@@ -14,6 +14,7 @@ import numpy as np
 import pylsl
 import pytest
 
+from bridges import lsl_api
 from bridges.lsl import create
 from bridges.lsl_api import Stream
 from bridges.lsl_match import Wanted, mismatches
@@ -72,6 +73,15 @@ def test_a_matching_stream_is_read(stream, read_until):
     assert (intention.engage, intention.fault) == (0.75, "")
     assert intention.raw_stamp_s == stamp
     assert 0.0 <= intention.age_s < 5.0
+
+
+def test_memory_that_does_not_fit_the_stream_is_refused(make_outlet, source_id):
+    make_outlet()
+    (found,) = (s for s in lsl_api.streams(1.0) if s.source_id == source_id)
+    inlet = lsl_api.Inlet(found)
+    for rows in (np.empty((9, 2)), np.empty((9, 3), "f4"), np.empty((2, 9), "f4").T):
+        with pytest.raises(ValueError, match="rows of .* for a stream of"):
+            inlet.pull(rows)
 
 
 def test_a_sample_is_fresh_once(stream):
