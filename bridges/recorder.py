@@ -34,9 +34,8 @@ def create(
     if find_spec("mcap") is None:
         raise HostError(f"{origin}: recording needs the extra: pip install 'myoloop[view]'")
     check_new(Path(convert(options, RecorderOptions, origin).file), origin)
-    return FollowerProcess(
-        "bridges.recording.process", FollowerInfo(name, required), options, context
-    )
+    info = FollowerInfo(name, required, woken=False)
+    return FollowerProcess("bridges.recording.process", info, options, context)
 
 
 def check_new(path: Path, origin: str) -> None:

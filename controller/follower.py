@@ -60,11 +60,13 @@ class FollowerInfo:
         name: the name that it was asked for by, unique in a session.
         required: whether the hand may work only while it answers.
         loses: what of the command it can not carry out, a sentence each; printed at the start.
+        woken: whether the loop tells it of each tick at once; else it looks from time to time.
     """
 
     name: str
     required: bool
     loses: tuple[str, ...] = ()
+    woken: bool = True
 
 
 class FollowerContext(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,9 +1,9 @@
 """Copies each tick onto the board and wakes the followers; all of it into preallocated memory."""
 
-import functools
+import math
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,9 @@ class Publisher:
         taken: NDArray[np.int64],
     ) -> None:
         self.number = 0
-        self._board, self._followers = board, followers
+        self._board = board
+        self._woken = [one for one in followers if one.info.woken]
+        self._goal = GoalRow(board.record["goal"])
         self._supervisor, self._taken = supervisor, taken
         self._ttl_ns = round(supervisor.limits.command_ttl_ms * 1e6)
 
@@ -63,7 +65,7 @@ class Publisher:
             parts.gate,
         )
         self._board.publish(self.number)
-        for follower in self._followers:
+        for follower in self._woken:
             follower.wake()
 
     def _enter_intention(self, tick: Tick) -> None:
@@ -80,7 +82,7 @@ class Publisher:
 
     def _enter_policy(self, tick: Tick, loop: Loop) -> None:
         record = self._board.record
-        record["goals"] = lay_out(tick.goal, record["goal"])
+        record["goals"] = self._goal.enter(tick.goal)
         seen = tick.observation[:MAX_OBSERVATION]
         record["observations"], record["observation"][: len(seen)] = len(seen), seen
         record["policy_state"] = loop.policy.state_crc()
@@ -121,21 +123,38 @@ class Publisher:
         record["state"], record["note"] = supervisor.state, supervisor.note.encode()[:TEXT]
         record["excitation"] = supervisor.gate.sent
         self._board.publish(self.number)
-        for follower in self._followers:
+        for follower in self._woken:
             follower.wake()
         self.number += 1
 
 
-@functools.cache
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+class GoalRow:
+    """The fields of a goal, one after the other, as far as there is room.
 
+    Args:
+        out: where they go.
+    """
 
-def lay_out(goal: Any, out: Array) -> int:
-    """Write the fields of a goal, one after the other, as far as there is room; how many."""
-    count, kind = 0, cast(Any, type(goal))
-    for name in _names(kind):
-        values = np.ravel(getattr(goal, name))[: len(out) - count]
-        out[count : count + len(values)] = values
-        count += len(values)
-    return count
+    def __init__(self, out: Array) -> None:
+        self._out = out
+        self._kind: type | None = None
+        self._places: list[tuple[str, Array]] = []  # of each field, its view of ``out``
+        self._count = 0
+
+    def enter(self, goal: Any) -> int:
+        """Write them; how many numbers these are."""
+        if type(goal) is not self._kind:
+            self._lay_out(goal)
+        for name, place in self._places:
+            place[...] = getattr(goal, name)
+        return self._count
+
+    def _lay_out(self, goal: Any) -> None:
+        self._kind, self._places, self._count = type(goal), [], 0
+        for field in fields(goal):
+            shape = np.shape(getattr(goal, field.name))
+            end = self._count + math.prod(shape)
+            if end > len(self._out):
+                break
+            self._places.append((field.name, self._out[self._count : end].reshape(shape)))
+            self._count = end

@@ -18,5 +18,5 @@ def create(
         SettingsError: an option is unknown, or the port would be open to everybody.
     """
     check(convert(options, ControlSettings, origin), origin)
-    info = FollowerInfo(name, required)
+    info = FollowerInfo(name, required, woken=False)
     return FollowerProcess("bridges.control.server", info, options, context)

@@ -37,5 +37,5 @@ def create(
     convert(options, MetricsOptions, origin)
     if find_spec("prometheus_client") is None:
         raise HostError(f"{origin}: metrics need the extra: pip install 'myoloop[view]'")
-    info = FollowerInfo(name, required)
+    info = FollowerInfo(name, required, woken=False)
     return FollowerProcess("bridges.metrics.process", info, options, context)

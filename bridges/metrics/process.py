@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from typing import Final
 
 from prometheus_client import start_http_server
@@ -13,7 +12,6 @@ from bridges.metrics.metrics import Metrics
 from controller.follower import FollowerState
 from controller.settings import convert
 
-WAIT_S: Final = 0.2
 GATHER_S: Final = 0.1  # ticks are taken in handfuls
 NICE: Final = 10
 
@@ -30,8 +28,7 @@ def main() -> None:
         words = f"{options.address}:{options.port}: {error.strerror}"
         follow.tell(FollowerState.FAULT, words)
         sys.exit(f"myoloop: metrics: {words}")
-    while follow.wait(WAIT_S):
-        time.sleep(GATHER_S)
+    while follow.wait(GATHER_S):
         for record in follow.ticks():
             metrics.add(record)
         metrics.look()

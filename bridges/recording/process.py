@@ -1,6 +1,5 @@
 """The recorder's own process."""
 
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,6 @@ from bridges.recording.writer import RecordingWriter
 from controller.follower import FollowerState
 from controller.settings import convert
 
-WAIT_S: Final = 0.1
 GATHER_S: Final = 0.02  # ticks are taken in handfuls
 
 
@@ -29,8 +27,7 @@ class Recorder:
 
     def run(self) -> None:
         """Until the daemon ends; a file that can't be written on is left as it is."""
-        while self._follow.wait(WAIT_S):
-            time.sleep(GATHER_S)
+        while self._follow.wait(GATHER_S):
             self._take(settled=True)
             self._tell()
         self._take(settled=False)  # a daemon that was killed settles no more
