@@ -77,11 +77,8 @@ class FollowerProcess:
         record = self._read()
         if record is None:
             return FollowerHealth(FollowerState.STARTING, 0, "starting")
-        return FollowerHealth(
-            FollowerState(int(record["state"])),
-            int(record["beat_ns"]),
-            bytes(record["reason"]).decode(errors="replace"),
-        )
+        beat_ns, state, reason, *_ = record.item()
+        return FollowerHealth(FollowerState(state), beat_ns, reason.decode(errors="replace"))
 
     def _last_reason(self) -> str:
         record = self._read()

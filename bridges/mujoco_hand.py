@@ -94,31 +94,11 @@ class SimulatedHand:
         mujoco.mj_resetData(self.model, self.data)
         self._qpos[:] = self.start_qpos
         mujoco.mj_step1(self.model, self.data)
-        self._feedback = self._measure()
 
     def read(self) -> Feedback:
         """The newest feedback; copies, so that it stays as it was."""
-        return self._feedback
-
-    def write(self, excitation: Excitation) -> Excitation:
-        """Apply excitations, (39,), for one tick; then refresh what is derived.
-
-        The tick ends with ``mj_step1``, which computes all that positions and velocities say of
-        the hand, and begins with ``mj_step2``, which does the rest of that very step: together
-        whole steps to the same bit, none of it done twice. What is measured is picked out here,
-        while it is in the processor's caches; the next tick only has to hand it on.
-        """
-        self._ctrl[:] = excitation
-        mujoco.mj_step2(self.model, self.data)
-        if self._substeps > 1:
-            mujoco.mj_step(self.model, self.data, self._substeps - 1)
-        mujoco.mj_step1(self.model, self.data)
-        self._feedback = self._measure()
-        return excitation
-
-    def _measure(self) -> Feedback:
         qpos = self._qpos.copy()
-        if self._diverged.any():
+        if any(self._diverged.tolist()):
             qpos[:] = np.nan  # MuJoCo has put it back to a finite state: do not believe it
         return self._layout.feedback(
             np.array(self.data.time),
@@ -128,6 +108,20 @@ class SimulatedHand:
             self._xpos,
             self._xmat,
         )
+
+    def write(self, excitation: Excitation) -> Excitation:
+        """Apply excitations, (39,), for one tick; then refresh what is derived.
+
+        The tick ends with ``mj_step1``, which computes all that positions and velocities say of
+        the hand, and begins with ``mj_step2``, which does the rest of that very step: together
+        whole steps to the same bit, none of it done twice.
+        """
+        self._ctrl[:] = excitation
+        mujoco.mj_step2(self.model, self.data)
+        if self._substeps > 1:
+            mujoco.mj_step(self.model, self.data, self._substeps - 1)
+        mujoco.mj_step1(self.model, self.data)
+        return excitation
 
     def close(self) -> None:
         """Nothing to let go."""

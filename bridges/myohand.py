@@ -114,8 +114,8 @@ class Layout:
             activation=act,
             palm_pos=xpos[..., self.palm, :].copy(),
             palm_rot=xmat[..., self.palm, :].reshape(*xmat.shape[:-2], 3, 3).copy(),
-            object_pos=xpos[..., self.balls, :],
-            object_vel=qvel[..., self.ball_linear],
+            object_pos=xpos.take(self.balls, axis=-2),
+            object_vel=qvel.take(self.ball_linear, axis=-1),
         )
 
 

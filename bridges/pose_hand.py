@@ -79,8 +79,8 @@ class PoseLayout:
         shape = qpos.shape[:-1]
         return Feedback(
             time_s=time_s,
-            joint_pos=qpos[..., self.joints],
-            joint_vel=qvel[..., self.joints],
+            joint_pos=qpos.take(self.joints, axis=-1),
+            joint_vel=qvel.take(self.joints, axis=-1),
             activation=act.copy(),
             palm_pos=xpos[..., self.palm, :].copy(),
             palm_rot=xmat[..., self.palm, :].reshape(*shape, 3, 3).copy(),

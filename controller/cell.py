@@ -63,7 +63,7 @@ class CellReader:
         if (self._header["magic"][0], self._header["layout"][0]) != (MAGIC, layout_of(layout)):
             raise HostError(f"{path}: not a cell of this myoloop: another layout")
         self._sequence = self._header["sequence"]
-        self._value = np.frombuffer(self._map, layout, count=1, offset=HEADER.itemsize)
+        self._layout, self._value = layout, memoryview(self._map)[HEADER.itemsize :]
         self._newest: NDArray[np.void] | None = None
         self._seen = 0
 
@@ -75,7 +75,7 @@ class CellReader:
                 break
             if before % 2:
                 continue
-            copy = self._value[0].copy()
+            copy = np.frombuffer(bytes(self._value), self._layout)[0]
             if int(self._sequence[0]) == before:
                 self._newest, self._seen = copy, before
                 break
