@@ -46,8 +46,8 @@ peers: .venv/has-hand .venv/has-dev .venv-peers/ready
 peers-emg: .venv/has-emg .venv-peers-emg/ready
 	.venv/bin/python tests/peers_emg/prove.py .venv-peers-emg $(ARGS)
 
-.venv-peers-emg/ready:
-	.venv/bin/pip download --quiet --no-deps -d .venv-peers-emg emgflow==1.1.2 openhdemg==0.1.2
+.venv-peers-emg/ready: tests/peers_emg/requirements.txt
+	.venv/bin/pip download --quiet --no-deps -d .venv-peers-emg -r tests/peers_emg/requirements.txt
 	@touch $@
 
 # Other people's readers of our LSL streams; docs/lsl_out.md has the figures.

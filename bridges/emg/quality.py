@@ -23,6 +23,7 @@ HUM_HALF_WIDTH_HZ: Final = 3.0  # nearly all of a pure tone in such a window, li
 WANDER_BELOW_HZ: Final = 10.0
 WANDER_UV: Final = 80.0  # rms: the half-cell potential of an electrode that lost the skin
 WANDER_SHARE: Final = 0.4  # of the whole: a strong muscle has some slow signal, too
+ENOUGH_HZ: Final = 1000.0  # EMG ends at 450 Hz: neighbours at a higher rate are taken together
 PLAUSIBLE_UV: Final = (0.01, 5_000.0)  # rms of the middle channel: beyond, the unit is not as said
 
 REMEDIES: Final = {
@@ -72,10 +73,13 @@ def _implausible(fast_uv: Array) -> bool:
 
 def _spectrum(rows: Array, rate_hz: float, mains_hz: float) -> tuple[Array, Array, Array]:
     """Per channel [uV rms]: mains hum, slow wander, and all that is faster."""
+    together = max(1, int(rate_hz // ENOUGH_HZ))
+    rows = rows[: len(rows) // together * together]
+    rows = rows.reshape(-1, together, rows.shape[1]).mean(axis=1)
     window = np.hanning(len(rows))[:, None]
     spectrum = np.fft.rfft((rows - rows.mean(axis=0)) * window, axis=0)
     power = 2.0 * np.abs(spectrum) ** 2 / (window**2).sum() / len(rows)  # Parseval: mean square
-    frequency = np.fft.rfftfreq(len(rows), 1.0 / rate_hz)
+    frequency = np.fft.rfftfreq(len(rows), together / rate_hz)
     hum = np.zeros(len(frequency), bool)
     for k in HARMONICS:
         hum |= np.abs(frequency - k * mains_hz) <= HUM_HALF_WIDTH_HZ

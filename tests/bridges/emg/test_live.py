@@ -42,6 +42,7 @@ def documented(source_id: str) -> str:
     """The decoder of docs/emg.md, with this test's streams."""
     text = (ROOT / "docs/emg.md").read_text(encoding="utf-8")
     example = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    assert len(example.splitlines()) <= 20  # as its text promises
     for name in ("emg", "pedal"):
         example = example.replace(f'"myoloop-{name}-1"', f'"{source_id}-{name}"')
     return example
