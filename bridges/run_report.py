@@ -9,9 +9,10 @@ from typing import Annotated, Any, Final
 import numpy as np
 import typer
 
+from bridges.control.status import WHY, why
 from controller import registry
 from controller.errors import HostError
-from controller.supervisor.states import Reason, State, names, reasons
+from controller.supervisor.states import State
 
 Rows = Sequence[tuple[str, ...]]
 STYLE: Final = """
@@ -23,8 +24,9 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 h1 { font-size: 1.5rem; margin-bottom: .2rem } h2 { font-size: 1.1rem; margin-top: 2.2rem }
 p.dim, td.dim, th { color: var(--dim); font-weight: normal }
 svg { width: 100%; height: auto } .big { font-size: 1.1rem }
-table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .25rem .8rem
+table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .25rem .5rem
   .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere }
+td:first-child { overflow-wrap: normal }
 td.n { white-space: nowrap; font-variant-numeric: tabular-nums }
 .key span { display: inline-block; width: .8rem; height: .8rem; margin: 0 .3rem 0 1rem }
 """
@@ -140,8 +142,8 @@ def _timing(ticks: Any) -> Rows:
 
 def _reasons(ticks: Any) -> Rows:
     bits = ticks["reasons"]
-    counts = {one: int(((bits & int(one)) != 0).sum()) for one in Reason}
-    return [(names(one)[0], str(count)) for one, count in counts.items() if count] or [("none", "")]
+    counts = {words: int(((bits & int(one)) != 0).sum()) for one, words in WHY.items()}
+    return [(words, str(count)) for words, count in counts.items() if count] or [("none", "")]
 
 
 def _events(ticks: Any) -> Rows:
@@ -152,7 +154,7 @@ def _events(ticks: Any) -> Rows:
         told = (int(tick["state"]), bytes(tick["note"]))
         if told != last:
             last = told
-            words = told[1].decode(errors="replace") or ", ".join(reasons(tick["reasons"]))
+            words = told[1].decode(errors="replace") or ", ".join(why(tick))
             at_s = (int(tick["time_ns"]) - int(ticks["time_ns"][0])) / 1e9
             rows.append((f"{at_s:.2f}", State(told[0]).name, words))
     return rows
@@ -171,7 +173,11 @@ def _versions(about: dict[str, Any]) -> Rows:
 
 
 def _table(head: tuple[str, ...], rows: Rows) -> str:
+    def cell(text: str, tag: str) -> str:
+        number = text.replace(".", "", 1).isdigit()
+        return f"<{tag}{' class=n' if number else ''}>{html.escape(text)}</{tag}>"
+
     def row(cells: tuple[str, ...], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+        return "<tr>" + "".join(cell(text, tag) for text in cells) + "</tr>"
 
     return f"<table>{row(head, 'th')}{''.join(row(cells, 'td') for cells in rows)}</table>"

@@ -17,16 +17,17 @@ from controller.supervisor.states import State
 Ticks = NDArray[np.void]
 COLUMNS: Final = 1200  # more can't be seen
 WIDTH_IN: Final = 10.0
+GREY: Final = "#7d8894"  # read on a light and on a dark page
 STYLE: Final[dict[Any, Any]] = {
     "svg.fonttype": "path",
     "svg.hashsalt": "myoloop",
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": "#8b95a1",
-    "axes.labelcolor": "#5b6570",
-    "xtick.color": "#8b95a1",
-    "ytick.color": "#8b95a1",
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": GREY,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
 }
 SOLVED_MM: Final = 15.0
 
@@ -64,7 +65,7 @@ def course(ticks: Ticks, channels: list[str]) -> str:
     grey = palette.STATES[State.DISARMED]
     axes.plot(seconds(few), few["engage"], color=grey, label="engage", lw=1, ls=":")
     axes.set(xlabel="s", ylabel="intention", xlim=(0, seconds(ticks)[-1] or 1))
-    axes.legend(loc="upper right", frameon=False, ncols=4, labelcolor="#68737f")
+    axes.legend(loc="upper right", frameon=False, ncols=4, labelcolor=GREY)
     return _svg(figure)
 
 
@@ -84,10 +85,12 @@ def errors(ticks: Ticks) -> str:
     working = np.isin(few["state"], (State.ACTIVE, State.HOLD))
     for index in range(int(ticks["objects"].max())):
         error_mm = np.where(working, few["error_m"][:, index] * 1e3, np.nan)
-        axes.plot(seconds(few), error_mm, color=palette.BALLS[index], lw=1.2)
-    axes.axhline(SOLVED_MM, color="#8b95a1", lw=0.8, ls="--")
+        label = f"ball {index + 1}"
+        axes.plot(seconds(few), error_mm, color=palette.BALLS[index], label=label, lw=1.2)
+    axes.axhline(SOLVED_MM, color=GREY, lw=0.8, ls="--", label=f"{SOLVED_MM:.0f} mm")
     axes.set(xlabel="s", ylabel="error [mm], at work", ylim=(0, 60))
     axes.set_xlim(0, seconds(ticks)[-1] or 1)
+    axes.legend(loc="upper right", frameon=False, ncols=3, labelcolor=GREY)
     return _svg(figure)
 
 
