@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from bridges.devices.emulator_process import EMULATOR
 from bridges.devices.sciencemode_messages import (
     CHANNELS,
     EDITIONS,
@@ -34,7 +35,9 @@ from bridges.devices.stimulation_limits import StimulationLimits
 from bridges.devices.stimulation_mapping import StimulationMapping, loses
 from bridges.feed import Command as Live
 from bridges.follower_process import FollowerProcess
+from bridges.simulated_person import NAME as SIMULATED
 from controller import data
+from controller.errors import SettingsError
 from controller.follower import FollowerContext, FollowerInfo
 from controller.settings import convert
 
@@ -66,9 +69,15 @@ def create(
     """Start the driver.
 
     Raises:
-        SettingsError: an option or the calibration is wrong or beyond the caps.
+        SettingsError: an option or the calibration is wrong or beyond the caps, or nobody real
+            holds the dead-man of a real device.
     """
     chosen = convert(options, ScienceModeOptions, origin)
+    if chosen.port != EMULATOR and context.about["settings"]["source"]["use"] == SIMULATED:
+        raise SettingsError(
+            f"{origin}.port: {chosen.port} stimulates a person, whose dead-man the source "
+            f"{SIMULATED!r} does not have; name your own stream"
+        )
     beside = Path(context.about["session"]["file"]).parent
     path = data.find(chosen.calibration, beside).absolute()
     calibration = load_calibration(path, chosen.limits, chosen.outputs)

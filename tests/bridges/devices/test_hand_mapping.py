@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as hnp
 from bridges.devices.hand_mapping import SPEED_DEG_S, Smoother, joints_of, motors_deg
 from bridges.myohand import load_model
 from controller.names import JOINT_RANGE_RAD, JOINTS
+from controller.skills import posture
 
 LOW, HIGH = np.array([JOINT_RANGE_RAD[joint] for joint in JOINTS]).T
 FLAT = np.zeros(23)
@@ -67,6 +68,12 @@ def test_an_opposing_thumb_comes_to_the_little_finger(sites):
     reach = [np.linalg.norm(sites(p)["THtip"] - sites(FLAT)["LFtip"]) for p in (beside, opposed)]
     assert reach[1] < reach[0]
     assert motors_deg(opposed)[5] == pytest.approx(-100) and motors_deg(beside)[5] == 0.0
+
+
+def test_in_a_pinch_the_tips_of_thumb_and_index_meet(sites):
+    asked = [float(channel.label == "pinch") for channel in posture.CHANNELS]
+    at = sites(posture.wanted(np.array(asked)))
+    assert np.linalg.norm(at["THtip"] - at["IFtip"]) < 0.01
 
 
 @given(hnp.arrays(float, 23, elements=st.floats(-10, 10)))
