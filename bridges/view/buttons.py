@@ -27,7 +27,7 @@ class Button:
 
 BUTTONS: Final = (
     Button("estop", "E-STOP", "E", "red", "Rest at once, latched until a reset"),
-    Button("arm", "Arm", "A", "green", "Then raising engage starts the hand"),
+    Button("arm", "Arm", "A", "green", "Then raising the dead-man starts the hand"),
     Button("disarm", "Disarm", "D", "gray", "Relax the hand"),
     Button("reset", "Reset", "R", "gray", "Leave FAULT; nothing moves by it"),
 )

@@ -18,8 +18,8 @@ from controller.supervisor.states import State
 
 Record = NDArray[np.void]
 SAYS: Final = {
-    State.DISARMED: "At rest. Arm it with the dead-man low; then raising engage starts.",
-    State.ARMING: "Armed, at rest. Raising engage starts the hand.",
+    State.DISARMED: "At rest. Arm it with the dead-man let go; raising it then starts.",
+    State.ARMING: "Armed, at rest. Raising the dead-man starts the hand.",
     State.ACTIVE: "The policy moves the hand.",
     State.HOLD: "The intention is late: the goal stands still.",
     State.RELAXING: "On the way to rest.",
@@ -51,7 +51,7 @@ def state(watch: Watch, silent_s: float) -> str:
 def task(watch: Watch) -> str:
     """What is asked of the hand, and whether it does it."""
     record, skill = watch.newest, watch.skill
-    if record is None or skill is None:
+    if record is None or skill is None or watch.over:
         return ""
     working = State(int(record["state"])).working
     raised = float(record["engage"]) >= ENGAGED

@@ -168,3 +168,14 @@ def test_the_task_in_the_skills_own_words(folder, skill, fields, said):
     assert all(one in shown for one in said), shown
     assert watch.signals()[watch.channels[0]].tolist() == [0.5, 0.5]
     assert len(watch.channels) <= 8
+
+
+def test_a_run_that_is_over_asks_for_nothing(folder):
+    board = BoardWriter(folder.board, slots=64)
+    publish(board, 0, 1, state=State.ACTIVE, engage=1.0)
+    watch = Watch()
+    look(watch)
+    assert "dead-man up" in words.task(watch)
+    board.close()
+    look(watch)
+    assert words.task(watch) == ""
