@@ -190,7 +190,8 @@ def _target_palm(feedback: Feedback, goal: BaodingGoal) -> Array:
 
 
 def _target_vel_palm(feedback: Feedback, goal: BaodingGoal) -> Array:
-    turn = np.stack([-np.sin(goal.angle_rad), np.cos(goal.angle_rad)], axis=-1)
+    turn = np.empty((*goal.angle_rad.shape, 2))
+    turn[..., 0], turn[..., 1] = -np.sin(goal.angle_rad), np.cos(goal.angle_rad)
     velocity: Array = goal.radius_m * turn * goal.rate_rad_s[..., None]
     return velocity
 
