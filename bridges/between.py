@@ -8,12 +8,17 @@ the supervisor allows, and every limit that the newest command keeps is kept all
 """
 
 from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from bridges.feed import Command
 from controller.messages import Array, Excitation
+
+FeedRate = Annotated[float, Meta(ge=40.0, le=500.0)]
+"""How often a follower may be told [Hz]."""
 
 
 class Between:

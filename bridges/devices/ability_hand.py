@@ -8,6 +8,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from bridges.between import FeedRate
 from bridges.devices import hand_mapping
 from bridges.devices.ability_hand_codec import (
     DEG_PER_COUNT,
@@ -49,7 +50,7 @@ class AbilityHandOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True
         hand_mapping.SPEED_DEG_S
     )
     """Of a finger at most."""
-    feed_hz: Annotated[float, Meta(ge=40.0, le=500.0)] | None = None
+    feed_hz: FeedRate | None = None
     """How often it is told, between two ticks with values between allowed commands; else every
     tick, and every 10 ms."""
     report_session: Annotated[str, Meta(min_length=1)] = "default"

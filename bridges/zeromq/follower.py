@@ -6,6 +6,7 @@ import msgspec
 import zmq
 from msgspec import Meta
 
+from bridges.between import FeedRate
 from bridges.control import curve
 from bridges.follower_process import FollowerProcess
 from bridges.zeromq.exchange import Socket
@@ -25,6 +26,8 @@ class PublisherOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True, 
     """CURVE secret key file of this daemon (NAME.key_secret)."""
     clients: str = ""
     """Folder of the CURVE public keys (*.key) that may connect."""
+    feed_hz: FeedRate | None = None
+    """How often it publishes, between two ticks values between allowed commands; else each tick."""
 
 
 def create(

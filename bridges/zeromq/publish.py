@@ -10,11 +10,13 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
+from bridges.between import Between
 from bridges.feed import Command as Allowed
 from bridges.feed import Feed
 from bridges.follow import Follow
 from bridges.zeromq.follower import PublisherOptions, open_socket
 from bridges.zeromq.messages import Command, Twin, encode
+from controller.clock import Grid
 from controller.errors import MyoloopError
 from controller.follower import FollowerState
 from controller.names import JOINTS, MUSCLES
@@ -26,10 +28,16 @@ AGAIN_NS: Final = 100_000_000  # between two messages while the loop is silent
 
 
 class Publisher:
-    """Turns ticks into messages."""
+    """Turns ticks into messages.
 
-    def __init__(self, rate_hz: float) -> None:
+    Args:
+        rate_hz: of the loop.
+        between: whether there is a message whenever asked, on the way to the newest tick.
+    """
+
+    def __init__(self, rate_hz: float, between: bool = False) -> None:
         self._feed = Feed()
+        self._between = Between(rate_hz) if between else None
         self._session, self._seq = uuid.uuid4().hex, 0
         self._rate_hz = rate_hz
         self._last, self._again_ns = (-1, True), 0
@@ -49,24 +57,29 @@ class Publisher:
         if record is None:
             return None
         allowed = self._feed.judge(record, now_ns)
+        if self._between:
+            allowed = self._between.at(allowed, now_ns)
         key = (int(record["number"]), allowed.live)
-        if key == self._last and now_ns < self._again_ns:
+        told = key == self._last and not (self._between and allowed.live)
+        if told and now_ns < self._again_ns:
             return None
         self._last, self._again_ns = key, now_ns + AGAIN_NS
-        return self._encoded(record, allowed)
+        return self._encoded(allowed)
 
     def farewell(self, record: NDArray[np.void] | None) -> bytes | None:
         """The last message: rest."""
         if record is None:
             return None
         over = Allowed(False, self._feed.rest, record, "the daemon has ended")
-        return self._encoded(record, over)
+        return self._encoded(over)
 
-    def _encoded(self, record: NDArray[np.void], allowed: Allowed) -> bytes:
+    def _encoded(self, allowed: Allowed) -> bytes:
         self._seq += 1
-        return encode(self._message(record, allowed))
+        return encode(self._message(allowed))
 
-    def _message(self, record: NDArray[np.void], allowed: Allowed) -> Command:
+    def _message(self, allowed: Allowed) -> Command:
+        record = allowed.record
+        assert record is not None  # nothing is said before the first tick
         return Command(
             session=self._session,
             seq=self._seq,
@@ -108,8 +121,10 @@ def main() -> None:
         follow.tell(FollowerState.FAULT, str(error))
         sys.exit(f"myoloop: {error}")
     print(f"myoloop: {follow.job.name}: publishes on {socket.address}", file=sys.stderr)
-    publisher = Publisher(follow.job.context.rate_hz)
-    while follow.wait(LOOK_S):
+    publisher = Publisher(follow.job.context.rate_hz, settings.feed_hz is not None)
+    grid = Grid(settings.feed_hz or 1.0 / LOOK_S)
+    grid.start()
+    while follow.wait(grid.remaining_s() if settings.feed_hz else LOOK_S):
         frame = publisher.frame(follow.newest(), time.monotonic_ns())
         if frame is not None:
             socket.send(frame)
