@@ -281,8 +281,8 @@ def test_only_who_has_a_key_is_told_anything(tmp_path):
             end.linger, end.conflate = 0, True
             end.subscribe(b"")
             public, _ = curve.load_keys(settings.server_key, "")
-            curve.join(end, str(tmp_path / f"{name}.key_secret"), public)
-            end.connect(settings.bind)
+            secret = str(tmp_path / f"{name}.key_secret")
+            curve.connect(end, settings.bind, secret, public.decode())
         while not heard["friend"].poll(20):
             socket.send(b"secret")
         assert heard["friend"].recv() == b"secret"
