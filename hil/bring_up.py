@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bridges.devices.sciencemode_messages import check_outputs
+from controller import data
 from controller.daemon import check_writable
 from controller.errors import HostError, MyoloopError, SettingsError
 from hil.distribution import summary
@@ -137,6 +138,8 @@ def hil(
     if device == "sciencemode" and port != EMULATOR and not calibration:
         raise SettingsError("--calibration: a real stimulator needs its person's and its own")
     check_outputs(outputs)
+    if calibration:
+        _check_calibration(calibration, outputs)
     _check_report(report)
     with tempfile.TemporaryDirectory(prefix="myoloop-hil-") as folder:
         bench = Bench(device, port, Path(folder), calibration, outputs)
@@ -150,6 +153,14 @@ def hil(
     else:
         _print(result)
     raise typer.Exit(int(not result.passed))
+
+
+def _check_calibration(file: str, outputs: int) -> None:
+    """Now rather than in the sixth step."""
+    from bridges.devices.stimulation_calibration import load_calibration
+    from bridges.devices.stimulation_limits import StimulationLimits
+
+    load_calibration(data.find(file, Path.cwd()), StimulationLimits(), outputs)
 
 
 def _check_report(report: Path | None) -> None:
@@ -174,11 +185,16 @@ def _chosen(device: str, only: str) -> list[tuple[int, Step]]:
 
 
 def run(bench: Bench, steps: list[tuple[int, Step]], quiet: bool) -> Result:
-    """Take the steps in order; the emulator, if it is one, is there for all of them."""
-    console, rows = Console(stderr=True), []
+    """Take the steps in order; on a real port none after one that failed.
+
+    An emulated device is there anew for each of them.
+    """
+    console, rows, failed = Console(stderr=True), [], ""
     real = bench.port != EMULATOR
     for number, step in steps:
-        rows.append(_row(number, step, _take(bench, step, real)))
+        rows.append(_row(number, step, failed or _take(bench, step, real)))
+        if real and rows[-1].passed is False:
+            failed = f"step {number} failed"
         if not quiet:
             console.print(_line(rows[-1]), markup=False, highlight=False, soft_wrap=True)
     return Result(

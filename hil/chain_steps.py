@@ -142,6 +142,7 @@ def _closed_loop(subject: Subject, bench: Bench) -> Outcome:
         device = FollowerSettings(use=bench.device, required=True, options=options)
         rig.work(RATE_HZ, "myohand", [device], RealTimeSettings())
         ticks = rig.watch(POLICY_S)
+        ticks = ticks[ticks["state"] != State.ARMING]  # before the dead-man was seen
         rig.end()
         report = rig.report
     active, held = (int((ticks["state"] == one).sum()) for one in (State.ACTIVE, State.HOLD))

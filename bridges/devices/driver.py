@@ -78,8 +78,10 @@ class Driver:
                 self._connect(now_s)
             if self._port is not None:
                 self._talk(self._port, command, now_s)
-        except (OSError, MyoloopError) as error:
-            self._lose(f"{self._path}: {getattr(error, 'strerror', None) or error}", now_s)
+        except MyoloopError as error:  # says of which port
+            self._lose(str(error), now_s)
+        except OSError as error:
+            self._lose(f"{self._path}: {error.strerror or error}", now_s)
         self._tell()
 
     # --- the line ------------------------------------------------------------------

@@ -78,8 +78,10 @@ def test_a_real_port_is_asked_for_and_gets_no_faults(tmp_path):
         run(bench, [(6, moving)], True)
     result = run(bench, [(13, fault)], True)
     assert result.steps[0].passed is None and result.steps[0].seen == "not on a real port"
-    gone = run(bench, [(1, hand_steps.STEPS[0])], True)
-    assert gone.steps[0].passed is False and "/dev/ttyUSB0" in gone.steps[0].seen
+    gone = run(bench, [(1, hand_steps.STEPS[0]), (6, moving)], True)
+    link, speed = gone.steps
+    assert link.passed is False and "/dev/ttyUSB0" in link.seen
+    assert speed.passed is None and speed.seen == "step 1 failed" and not gone.passed
 
 
 @pytest.mark.parametrize(
@@ -88,6 +90,7 @@ def test_a_real_port_is_asked_for_and_gets_no_faults(tmp_path):
         ({"device": "robot"}, "--device 'robot'; allowed: ability-hand"),
         ({"device": "sciencemode", "port": "/dev/ttyUSB0"}, "--calibration: a real stimulator"),
         ({"device": "sciencemode", "outputs": 5}, "--outputs 5; allowed: 4, 8"),
+        ({"device": "sciencemode", "calibration": "no.yaml"}, "no.yaml: not found"),
         ({"only": "teapot"}, "--only 'teapot': no such step; there are: link; replies"),
     ],
 )
