@@ -11,10 +11,17 @@ NS: Final = 1_000_000_000
 
 
 class Grid:
-    """Ticks at ``start + k * period``."""
+    """Ticks at ``start + k * period``.
 
-    def __init__(self, rate_hz: float) -> None:
+    Args:
+        rate_hz: ticks a second.
+        awake_ns: how long before each tick ``wait`` ends its sleep, to look at the clock from then
+            on: waking up takes longer, and not always as long.
+    """
+
+    def __init__(self, rate_hz: float, awake_ns: int = 0) -> None:
         self.period_ns = round(NS / rate_hz)
+        self._awake_ns = awake_ns
         self.missed = 0
         self._due_ns = 0
 
@@ -29,7 +36,7 @@ class Grid:
         return (self._due_ns - now_ns) / NS
 
     def wait(self) -> tuple[int, int]:
-        """Sleep until the next tick; return the wake-up time and its lateness [ns].
+        """Wait for the next tick; return when it begins and its lateness [ns].
 
         Grid points that have already passed by a whole period are skipped and counted.
         """
@@ -39,8 +46,10 @@ class Grid:
             skipped = behind // self.period_ns
             self.missed += skipped
             self._due_ns += skipped * self.period_ns
-        remaining = self._due_ns - time.monotonic_ns()
+        remaining = self._due_ns - self._awake_ns - time.monotonic_ns()
         if remaining > 0:
             time.sleep(remaining / NS)
         now = time.monotonic_ns()
+        while self._awake_ns and now < self._due_ns:
+            now = time.monotonic_ns()
         return now, max(0, now - self._due_ns)

@@ -39,6 +39,7 @@ from controller.supervisor.states import Order, State
 from controller.supervisor.supervisor import Supervisor
 from controller.systemd import Notifier
 
+AWAKE_NS: Final = 100_000  # before each tick: most wake-ups take less
 BREAK_OFF_S: Final = 1.0  # the longest ramp takes 0.3 s
 CONTROL: Final = "control"
 CONTROL_PRIORITY: Final = 1  # an e-stop comes before everything ordinary, after all drivers
@@ -209,7 +210,7 @@ class Daemon:
         An exception inside a tick relaxes the hand at once and is the report's ``fault``.
         """
         fault = ""
-        grid = Grid(self.session.rate_hz)
+        grid = Grid(self.session.rate_hz, AWAKE_NS)
         with scheduled(self.session.realtime) as refused, _signals() as signals:
             refused += self.refused
             for line in refused:

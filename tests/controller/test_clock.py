@@ -74,6 +74,21 @@ def test_waking_early_is_not_late(time):
     assert grid.wait()[1] == 0
 
 
+@pytest.mark.parametrize("oversleep_us, late_us", [(0, 0), (60, 0), (98, 0), (130, 31)])
+def test_who_is_awake_in_time_is_only_late_by_what_waking_up_takes_longer(
+    time, monkeypatch, oversleep_us, late_us
+):
+    def look():
+        time.now += 1_000
+        return time.now
+
+    monkeypatch.setattr(time, "monotonic_ns", look)
+    time.oversleep = oversleep_us * 1_000
+    grid = Grid(40.0, awake_ns=100_000)
+    grid.start()
+    assert [grid.wait()[1] // 1_000 for _ in range(3)] == [late_us] * 3
+
+
 @pytest.mark.parametrize(
     "work_ms, missed, next_ms",
     [

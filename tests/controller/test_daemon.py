@@ -185,6 +185,7 @@ def stage(tmp_path, monkeypatch, make_feedback, write_policy):
     monkeypatch.setattr(registry, "find", made.find)
     monkeypatch.setattr(clock, "time", made.time)
     monkeypatch.setattr(daemon, "time", made.time)
+    monkeypatch.setattr(daemon, "AWAKE_NS", 0)  # this clock stands still while it is looked at
     monkeypatch.setattr(orders, "time", made.time)
     monkeypatch.setattr(rundir, "MEMORY", tmp_path)
     monkeypatch.setattr(daemon, "version", lambda name: f"version of {name}")
