@@ -17,6 +17,10 @@ from bridges.run_report import STYLE
 from hil.bring_up import Bench, Result
 
 MARKS: Final = {True: "passed", False: "FAILED", None: "not run"}
+MARKED: Final = """
+.mark, .failed { white-space: nowrap }
+.failed { color: #c0392b; font-weight: bold }
+"""
 WIDTH_IN: Final = 10.0
 
 
@@ -39,7 +43,7 @@ def render(result: Result, bench: Bench) -> str:
     parts = [
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}</title>",
         '<meta name=viewport content="width=device-width, initial-scale=1">',
-        f"<style>{STYLE} .failed {{ color: #c0392b; font-weight: bold }}</style>",
+        f"<style>{STYLE}{MARKED}</style>",
         f"<h1>{html.escape(title)}</h1>",
         f"<p class=dim>{time.strftime('%d %B %Y, %H:%M:%S')}</p>",
         "<h2>Steps</h2>",
@@ -66,7 +70,7 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _cell(text: str, tag: str) -> str:
-    kind = " class=failed" if text == MARKS[False] else ""
+    kind = {MARKS[False]: " class=failed", MARKS[True]: " class=mark"}.get(text, "")
     return f"<{tag}{kind}>{html.escape(text)}</{tag}>"
 
 

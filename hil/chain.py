@@ -21,6 +21,7 @@ from controller.skills.skill import Channel
 from controller.supervisor.states import State
 from hil.daemon_process import START_UP_S, DaemonProcess
 
+PRIORITY: Final = 50  # SCHED_FIFO of loop and driver, where it is granted: the device is on trial
 WORK_S: Final = 5.0
 SAMPLE_S: Final = 0.01  # between two intentions
 LOOK_S: Final = 0.001  # between two looks at what the driver did
@@ -57,10 +58,12 @@ class Chain(DaemonProcess):
         address = f"ipc://{folder}/intention"
         device = session["followers"][0]
         device["options"]["report_session"] = self.name
+        device["priority"] = PRIORITY - 1
         self._follower = device["use"]
         source = {"use": "zmq", "options": {"bind": address, "wait_s": START_UP_S}}
+        realtime = {"priority": PRIORITY}
         self._socket.connect(address)
-        self.start({**session, "name": self.name, "source": source})
+        self.start({**session, "name": self.name, "source": source, "realtime": realtime})
         self.wait_until(self._is_told_of, START_UP_S, "the driver does not start")
 
     # --- the decoder ---------------------------------------------------------------

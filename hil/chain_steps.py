@@ -14,7 +14,7 @@ from controller.follower import FollowerState
 from controller.session import FollowerSettings, RealTimeSettings
 from controller.supervisor.states import State
 from hil.bring_up import Bench, Outcome, Step, milliseconds
-from hil.chain import Chain
+from hil.chain import PRIORITY, Chain
 from hil.emulated_device import Emulator
 from hil.rig import Rig
 
@@ -139,8 +139,10 @@ def _daemon_dies(subject: Subject, bench: Bench) -> Outcome:
 def _closed_loop(subject: Subject, bench: Bench) -> Outcome:
     with Rig() as rig:
         options = {**subject.options(bench, bench.port), "report_session": rig.lsl_session}
-        device = FollowerSettings(use=bench.device, required=True, options=options)
-        rig.work(RATE_HZ, "myohand", [device], RealTimeSettings())
+        device = FollowerSettings(
+            use=bench.device, required=True, priority=PRIORITY - 1, options=options
+        )
+        rig.work(RATE_HZ, "myohand", [device], RealTimeSettings(priority=PRIORITY))
         ticks = rig.watch(POLICY_S)
         ticks = ticks[ticks["state"] != State.ARMING]  # before the dead-man was seen
         rig.end()
