@@ -19,6 +19,7 @@ from hil.emulated_device import Emulator
 from hil.rig import Rig
 
 SWEEP_S: Final = 0.5
+RECOVER_S: Final = 1.0  # out of HOLD, where this process, the decoder, was late
 RATE_HZ: Final = 40.0
 POLICY_S: Final = 10.0
 TO_WIRE_MS: Final = 100.0  # the time to live of a command
@@ -85,6 +86,7 @@ def _sweep(subject: Subject, chain: Chain, times: int) -> None:
     for number in range(times):
         chain.aim(subject.high if number % 2 else subject.low)
         chain.play(SWEEP_S)
+    chain.until(lambda: chain.state is State.ACTIVE, RECOVER_S)
 
 
 def _follows(subject: Subject, bench: Bench) -> Outcome:
