@@ -28,7 +28,7 @@ SAYS: Final = {
 FAINT: Final = "var(--mantine-color-dimmed)"
 EDGE: Final = "var(--mantine-color-default-border)"
 LATE_S: Final = 1.0
-CARD_PX: Final = 112  # five lines below the word
+CARD_PX: Final = 130  # the longest words that are common; more can be scrolled to
 LEGEND: Final = ((0.0, "0"), (0.01, "1 %"), (0.1, "10 %"), (1.0, "100 %"))  # of an activation
 
 
