@@ -43,7 +43,7 @@ from controller.settings import convert
 
 BAUD: Final = 3_000_000
 ANSWER_S: Final = 0.2  # the device has to be ready in this time
-AGAIN_S: Final = 0.05  # until it is asked again to be ready: an answer may be lost, or late
+AGAIN_S: Final = 0.1  # until it is asked again to be ready, for a lost answer: one takes 40 ms
 ASK_S: Final = 0.1  # between two questions how the channels are, while it stimulates
 SILENCE: Final = MlUpdate((None,) * CHANNELS)
 
