@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 
 from bridges.emg.calibration import CLASSES, Model, Verdict
+from controller.messages import Array
 
 ACCURACY: Final = 0.90  # mean over the classes
 RECALL: Final = 0.80  # of each class
@@ -42,7 +43,7 @@ def judge(confusion: dict[Model, list[list[int]]], r2: float) -> Verdict:
     return Verdict(confusion=confusion, accuracy=accuracy, r2=round(r2, 4), reasons=reasons)
 
 
-def _doubts(recall: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> list[str]:
+def _doubts(recall: Array) -> list[str]:
     """What speaks against a classifier that recognises such shares of the classes."""
     missed = [
         f"only {share:.0%} of {label!r} is recognised, {RECALL:.0%} is needed: {HELP[label]}"
