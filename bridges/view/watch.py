@@ -1,7 +1,6 @@
 """What the page knows of a run: found, followed tick by tick, found again after a restart."""
 
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -139,13 +138,16 @@ class Watch:
         self.trouble = ""
         if inode == self._inode and self._reader is not None:
             return
-        with suppress(MyoloopError):
-            skill = rundir.context(folder).about["skill"]
-            self.skill = registry.find("skills", skill, folder.name)
-            self._reader = BoardReader(folder / "board")
-            self._folder, self.name, self._inode = folder, folder.name, inode
-            self._next, self.newest, self.ledger = 0, None, Ledger()
-            self._rows.clear()
+        try:
+            skill = registry.find("skills", rundir.context(folder).about["skill"], folder.name)
+            reader = BoardReader(folder / "board")
+        except MyoloopError as error:
+            self.trouble = str(error)
+            return
+        self._reader, self.skill = reader, skill
+        self._folder, self.name, self._inode = folder, folder.name, inode
+        self._next, self.newest, self.ledger = 0, None, Ledger()
+        self._rows.clear()
 
     def _take(self, record: Record) -> None:
         self.ledger.add(record)
