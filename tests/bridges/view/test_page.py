@@ -79,6 +79,7 @@ def tab_to(page, words):
     return passed
 
 
+@pytest.mark.timeout(300)  # drawn in software, beside whatever else the machine does
 @pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium")
 def test_buttons_and_keys_really_work(run, open_page, browser):
     url, asked = open_page(run.name), []
