@@ -6,6 +6,7 @@ both. No policy is learned here: it is a table of the model's geometry in a form
 into a graph.
 """
 
+import functools
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import Final
@@ -91,6 +92,7 @@ def measure(rng: np.random.Generator) -> tuple[Array, Array, Array, Array]:
     return angle, length, arms, load
 
 
+@functools.cache
 def fit(seed: int = 0) -> Geometry:
     """Measure random hands and fit; a quarter is left out to tell the error."""
     angle, length, arms, load = measure(np.random.default_rng(seed))

@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import mujoco
 import numpy as np
 import pytest
 import torch
@@ -16,7 +15,7 @@ from training.posture.hands import PoseHands
 from training.posture.learn import PostureTrainer
 from training.posture.plan import PostureCurriculum, PostureReward
 from training.posture.targets import intentions, named, official_range, reachable
-from training.posture.teacher import Muscles, Teacher
+from training.posture.teacher import Teacher
 from training.skills import load_plan
 
 TINY = """
@@ -57,28 +56,7 @@ def plan(tmp_path: Path) -> PostureCurriculum:
     return found
 
 
-def test_the_muscle_model_is_mujocos(hands: PoseHands) -> None:
-    model, rng = hands.model, np.random.default_rng(0)
-    ranges = model.actuator_lengthrange
-    length = ranges[:, 0] + rng.uniform(-0.1, 1.3, (20, 39)) * np.diff(ranges, axis=1)[:, 0]
-    speed = rng.uniform(-0.5, 0.5, (20, 39))
-    gain, passive = Muscles(model).forces(length, speed)
-    for row in range(20):
-        for one in range(39):
-            about = (ranges[one], model.actuator_acc0[one])
-            assert gain[row, one] == pytest.approx(
-                mujoco.mju_muscleGain(
-                    length[row, one], speed[row, one], *about, model.actuator_gainprm[one, :9]
-                )
-            )
-            assert passive[row, one] == pytest.approx(
-                mujoco.mju_muscleBias(length[row, one], *about, model.actuator_biasprm[one, :9])
-            )
-
-
-def test_the_teacher_brings_most_named_postures_inside_the_official_limit(
-    hands: PoseHands,
-) -> None:
+def test_the_teacher_brings_named_postures_inside_the_official_limit(hands: PoseHands) -> None:
     teacher, targets = Teacher(hands), named()[: hands.count]
     hands.place(np.arange(hands.count), np.zeros((hands.count, 23)))
     for _ in range(75):
@@ -86,7 +64,7 @@ def test_the_teacher_brings_most_named_postures_inside_the_official_limit(
         assert ((excitation >= 0.0) & (excitation <= 1.0)).all()
         hands.step(excitation)
     solved = posture.solved(hands.feedback(), posture.begin_at(targets))
-    assert solved.mean() > 0.7
+    assert solved.mean() > 0.9
 
 
 def test_actions_to_imitate_give_the_excitation_or_are_silent() -> None:
