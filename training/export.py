@@ -124,17 +124,47 @@ def _observation(plan: Curriculum | PostureCurriculum) -> Observation:
     return observation
 
 
-def contract_of(state: dict[str, Any]) -> Contract:
-    """The contract of a checkpoint's policy."""
-    progress, plan = state["progress"], plan_of(state)
-    skill, observation = _skill(plan), _observation(plan)
+def trained_with() -> dict[str, str]:
+    """Versions that what is made here depends on, torch among them."""
+    return {**versions(), "torch": torch.__version__.split("+")[0]}
+
+
+def contract_for(
+    skill: Any,
+    observation: Observation,
+    depends_on: dict[str, str],
+    provenance: dict[str, Any],
+    scores: dict[str, Any] | None = None,
+) -> Contract:
+    """The contract of a policy of ``skill`` that sees this observation, for all muscles.
+
+    Args:
+        skill: the module of a skill.
+        observation: what the policy is told.
+        depends_on: versions by name.
+        provenance: how the policy came about.
+        scores: by what they are of.
+    """
     return Contract(
         contract_version=CONTRACT_VERSION,
         skill=skill.NAME,
         terms=list(zip(observation.names, observation.sizes, strict=True)),
         muscles=list(MUSCLES),
         rate_hz=1.0 / skill.CONTROL_STEP_S,
-        versions={**versions(), "torch": torch.__version__.split("+")[0]},
+        versions=depends_on,
+        provenance=provenance,
+        scores=scores or {},
+    )
+
+
+def contract_of(state: dict[str, Any]) -> Contract:
+    """The contract of a checkpoint's policy."""
+    progress, plan = state["progress"], plan_of(state)
+    skill, observation = _skill(plan), _observation(plan)
+    return contract_for(
+        skill,
+        observation,
+        trained_with(),
         provenance={
             "method": METHODS[skill.NAME],
             "stage": progress["stage"],

@@ -16,14 +16,13 @@ from bridges.mujoco_hand import versions
 from controller.errors import ContractError
 from controller.names import MUSCLES
 from controller.policy import (
-    CONTRACT_VERSION,
     EXCITATION,
     OBSERVATION,
     Contract,
     load,
 )
 from controller.skills import baoding
-from training.export import attach, whole
+from training.export import attach, contract_for, whole
 
 NEWEST_OPSET: Final = 21  # that onnxruntime 1.20 reads
 
@@ -90,12 +89,5 @@ def _append_official_map(graph: onnx.GraphProto, result: onnx.ValueInfoProto) ->
 
 def _contract(network: Path) -> Contract:
     observation = baoding.observation(baoding.OFFICIAL_TERMS)
-    return Contract(
-        contract_version=CONTRACT_VERSION,
-        skill=baoding.NAME,
-        terms=list(zip(observation.names, observation.sizes, strict=True)),
-        muscles=list(MUSCLES),
-        rate_hz=1.0 / baoding.CONTROL_STEP_S,
-        versions=versions(),
-        provenance={"method": f"wrapped from {network.name}, trained elsewhere"},
-    )
+    provenance = {"method": f"wrapped from {network.name}, trained elsewhere"}
+    return contract_for(baoding, observation, versions(), provenance)

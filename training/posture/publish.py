@@ -10,11 +10,10 @@ from typing import Final
 import torch
 from torch import nn
 
-from bridges.mujoco_hand import versions
 from controller.names import MUSCLES
-from controller.policy import CONTRACT_VERSION, EXCITATION, OBSERVATION, Contract, load
+from controller.policy import EXCITATION, OBSERVATION, Contract, load
 from controller.skills import posture
-from training.export import save_graph, whole
+from training.export import contract_for, save_graph, trained_with, whole
 from training.posture.geometry import Geometry, fit
 from training.posture.hands import PoseHands
 from training.posture.law import load_law
@@ -42,20 +41,13 @@ class ReflexGraph(nn.Module):
 
 def contract(geometry: Geometry) -> Contract:
     """The contract of the file."""
+    provenance = {
+        "method": "computed muscle control in a graph, its numbers found by CMA-ES",
+        "moment arms' error [mm]": round(geometry.error_m * 1e3, 3),
+        "of [mm]": round(geometry.spread_m * 1e3, 3),
+    }
     observation = posture.observation(posture.OWN_TERMS)
-    return Contract(
-        contract_version=CONTRACT_VERSION,
-        skill=posture.NAME,
-        terms=list(zip(observation.names, observation.sizes, strict=True)),
-        muscles=list(MUSCLES),
-        rate_hz=1.0 / posture.CONTROL_STEP_S,
-        versions={**versions(), "torch": torch.__version__.split("+")[0]},
-        provenance={
-            "method": "computed muscle control in a graph, its numbers found by CMA-ES",
-            "moment arms' error [mm]": round(geometry.error_m * 1e3, 3),
-            "of [mm]": round(geometry.spread_m * 1e3, 3),
-        },
-    )
+    return contract_for(posture, observation, trained_with(), provenance)
 
 
 def write(target: Path) -> Geometry:
