@@ -52,9 +52,10 @@ def train(
     import torch
 
     from training.display import show
-    from training.learn import Learner, Trainer
+    from training.learn import Learner
     from training.posture.learn import PostureTrainer
     from training.posture.plan import PostureCurriculum
+    from training.ppo import Trainer
 
     torch.set_num_threads(threads)
     trainer: Learner

@@ -1,6 +1,5 @@
 """A curriculum as data: stages of tasks, starts, noise, rewards and a promotion rule."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -116,9 +115,7 @@ class StageBase(Settings, frozen=True):
     """What a step of every skill's curriculum has."""
 
     name: str
-    noise: Noise
     promote: Promotion
-    learning: Learning = Learning()
     physics: Literal["coarse", "official"] = "coarse"
     episode_s: Positive = 5.0
 
@@ -127,6 +124,8 @@ class Stage(StageBase, frozen=True, kw_only=True):
     """One step of the curriculum."""
 
     tasks: Annotated[list[Task], Meta(min_length=1)]
+    noise: Noise
+    learning: Learning = Learning()
     starts: Starts = Starts()
     reward: Reward = Reward()
     balls: Share = 0.0
@@ -147,23 +146,7 @@ class Plan(Settings, frozen=True):
     """Steps between two deterministic evaluations."""
     evaluation_episodes: Count = 200
     hidden: Count = 128
-    """Width of the actor's layers."""
-    critic: tuple[Count, ...] = (256, 256)
-    first_rate: Positive = 3e-4
-    """Where the actor's learning rate starts."""
-    first_action: Annotated[float, Meta(ge=-1.0, le=1.0)] = -0.4
-    """Mean action of the untrained actor: a nearly passive hand keeps the balls longest
-    (``python -m training.tone`` prints how long)."""
-
-
-def check_minibatches(hands: int, stages: Sequence[StageBase]) -> None:
-    """Refuse what can't be learned: msgspec names the place in the error."""
-    for stage in stages:
-        if hands % stage.learning.minibatches:
-            raise ValueError(
-                f"stage {stage.name!r}: learning.minibatches: {stage.learning.minibatches} "
-                f"do not divide the {hands} hands; a minibatch is of whole hands"
-            )
+    """Width of the learned network's layers."""
 
 
 class Curriculum(Plan, frozen=True, kw_only=True):
@@ -171,10 +154,21 @@ class Curriculum(Plan, frozen=True, kw_only=True):
 
     skill: Literal["baoding"]
     stages: Annotated[list[Stage], Meta(min_length=1)]
+    critic: tuple[Count, ...] = (256, 256)
+    first_rate: Positive = 3e-4
+    """Where the actor's learning rate starts."""
+    first_action: Annotated[float, Meta(ge=-1.0, le=1.0)] = -0.4
+    """Mean action of the untrained actor: a nearly passive hand keeps the balls longest
+    (``python -m training.tone`` prints how long)."""
 
     def __post_init__(self) -> None:
-        """Refuse what can't be learned."""
-        check_minibatches(self.hands, self.stages)
+        """Refuse what can't be learned: msgspec names the place in the error."""
+        for stage in self.stages:
+            if self.hands % stage.learning.minibatches:
+                raise ValueError(
+                    f"stage {stage.name!r}: learning.minibatches: {stage.learning.minibatches} "
+                    f"do not divide the {self.hands} hands; a minibatch is of whole hands"
+                )
 
     def mix(self, index: int) -> list[Task]:
         """The tasks of stage ``index`` with the share of earlier stages added, shares to 1."""

@@ -16,8 +16,6 @@ import msgspec
 import numpy as np
 import onnx
 import torch
-from rsl_rl.models import MLPModel, RNNModel
-from tensordict import TensorDict
 from torch import nn
 
 from bridges.mujoco_hand import versions
@@ -34,9 +32,9 @@ from controller.policy import (
 from controller.skills import baoding, posture
 from controller.skills.skill import Observation
 from training.curriculum import Curriculum
-from training.explore import CorrelatedGaussian
-from training.learn import OBS_GROUPS, load_checkpoint
-from training.posture.learn import make_actor as make_posture_actor
+from training.graph import Graph, PolicyGraph, load_actor
+from training.learn import load_checkpoint
+from training.posture.graph import graph_of as posture_graph
 from training.posture.plan import PostureCurriculum
 from training.skills import plan_of
 
@@ -46,82 +44,20 @@ PARITY_STEPS: Final = 60
 PARITY_LIMIT: Final = 1e-4  # of excitation, 0-1
 METHODS: Final = {
     "baoding": "recurrent PPO on a curriculum (rsl-rl-lib), batched MuJoCo hands",
-    "posture": "imitation of computed muscle control, then PPO (rsl-rl-lib), batched MuJoCo hands",
+    "posture": "computed muscle control whose aim was learned by gradients through the muscles",
 }
 
 
-class PlainGraph(nn.Module):
-    """obs -> excitation, (1, n) each: a policy without memory."""
-
-    def __init__(self, actor: MLPModel) -> None:
-        super().__init__()
-        self.normalizer, self.head = actor.obs_normalizer, actor.mlp
-
-    def forward(self, obs: torch.Tensor) -> tuple[torch.Tensor]:
-        """One control step."""
-        return (_excitation(self.head(self.normalizer(obs))),)
-
-
-def _excitation(action: torch.Tensor) -> torch.Tensor:
-    """The official map (myosuite base_action.sigmoid_muscle_activation)."""
-    return torch.sigmoid(5.0 * (torch.clamp(action, -1.0, 1.0) - 0.5))
-
-
-class PolicyGraph(nn.Module):
-    """(obs, h_in, c_in) -> (excitation, h_out, c_out), all (1, n) or (1, 1, n)."""
-
-    def __init__(self, actor: RNNModel) -> None:
-        super().__init__()
-        self.normalizer, self.lstm, self.head = actor.obs_normalizer, actor.rnn.rnn, actor.mlp
-
-    def forward(
-        self, obs: torch.Tensor, h: torch.Tensor, c: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """One control step."""
-        latent, (h_out, c_out) = self.lstm(self.normalizer(obs).unsqueeze(0), (h, c))
-        return _excitation(self.head(latent.squeeze(0))), h_out, c_out
-
-
-def load_actor(state: dict[str, Any]) -> RNNModel | MLPModel:
-    """The actor of a checkpoint, in evaluation mode."""
-    plan = plan_of(state)
-    size = _observation(plan).size
-    seen = TensorDict({"policy": torch.zeros(1, size)}, batch_size=[1])
-    if isinstance(plan, PostureCurriculum):
-        actor = make_posture_actor(seen, plan.hidden, sigma=0.1, correlation=0.0)
-    else:
-        actor = RNNModel(
-            seen,
-            {"actor": OBS_GROUPS["actor"]},
-            "actor",
-            len(MUSCLES),
-            hidden_dims=[plan.hidden],
-            obs_normalization=True,
-            distribution_cfg={"class_name": CorrelatedGaussian, "sigma": 0.1, "correlation": 0.0},
-            rnn_hidden_dim=plan.hidden,
-        )
-    try:
-        actor.load_state_dict(state["average_state_dict"], strict=True)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise ContractError(f"the checkpoint's network does not fit: {reason}") from None
-    return actor.eval()
-
-
-def graph_of(state: dict[str, Any]) -> PolicyGraph | PlainGraph:
+def graph_of(state: dict[str, Any]) -> Graph:
     """The network that is exported from a checkpoint."""
-    actor = load_actor(state)
-    return PolicyGraph(actor) if actor.is_recurrent else PlainGraph(actor)
+    plan = plan_of(state)
+    if isinstance(plan, PostureCurriculum):
+        return posture_graph(state, plan)
+    return PolicyGraph(load_actor(state, plan.hidden))
 
 
 def _skill(plan: Curriculum | PostureCurriculum) -> Any:
     return posture if isinstance(plan, PostureCurriculum) else baoding
-
-
-def _observation(plan: Curriculum | PostureCurriculum) -> Observation:
-    skill = _skill(plan)
-    observation: Observation = skill.observation(skill.OWN_TERMS)
-    return observation
 
 
 def trained_with() -> dict[str, str]:
@@ -160,10 +96,10 @@ def contract_for(
 def contract_of(state: dict[str, Any]) -> Contract:
     """The contract of a checkpoint's policy."""
     progress, plan = state["progress"], plan_of(state)
-    skill, observation = _skill(plan), _observation(plan)
+    skill = _skill(plan)
     return contract_for(
         skill,
-        observation,
+        skill.observation(skill.OWN_TERMS),
         trained_with(),
         provenance={
             "method": METHODS[skill.NAME],
@@ -227,17 +163,8 @@ def publish(checkpoint: Path, target: Path) -> float:
     return difference
 
 
-def _inputs(graph: PolicyGraph | PlainGraph) -> dict[str, torch.Tensor]:
-    """Zeros for each input of the graph, by name, the observation first."""
-    inputs = {OBSERVATION: torch.zeros(1, graph.normalizer.mean.numel())}
-    if isinstance(graph, PolicyGraph):
-        hidden = graph.lstm.hidden_size
-        inputs |= {name: torch.zeros(1, 1, hidden) for name in ("h_in", "c_in")}
-    return inputs
-
-
-def _write(graph: PolicyGraph | PlainGraph, contract: Contract, path: Path) -> None:
-    inputs = _inputs(graph)
+def _write(graph: Graph, contract: Contract, path: Path) -> None:
+    inputs = graph.inputs()
     states = [name.replace("_in", "_out") for name in inputs if name != OBSERVATION]
     save_graph(graph, inputs, [EXCITATION, *states], contract, path)
 
@@ -250,7 +177,7 @@ def save_graph(
     path: Path,
 ) -> None:
     """Write a network with its contract as one ONNX file; ``inputs`` are examples by name."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter's advice on its own internals
         torch.onnx.export(
             graph,
@@ -278,19 +205,17 @@ def attach(model: onnx.ModelProto, contract: Contract) -> None:
     entry.key, entry.value = METADATA_KEY, msgspec.json.encode(contract).decode()
 
 
-def parity(graph: PolicyGraph | PlainGraph, path: Path, steps: int = PARITY_STEPS) -> float:
+def parity(graph: Graph, path: Path, steps: int = PARITY_STEPS) -> float:
     """Largest difference of excitation, torch against onnxruntime, a reset in the middle."""
     policy = load(path)
     rng = np.random.default_rng(0)
-    states = list(_inputs(graph).values())[1:]
-    centre, spread = graph.normalizer.mean.numpy(), graph.normalizer.std.numpy()
+    states = list(graph.inputs().values())[1:]
     worst = 0.0
     for step in range(steps):
         if step == steps // 2:
             policy.reset()
-            states = list(_inputs(graph).values())[1:]
-        noise = rng.normal(0.0, 1.0, centre.size)
-        obs = (centre.ravel() + spread.ravel() * noise).astype(np.float32)
+            states = list(graph.inputs().values())[1:]
+        obs = graph.likely(rng)
         with torch.inference_mode():
             expected, *states = graph(torch.from_numpy(obs[None]), *states)
         worst = max(worst, float(np.abs(policy.infer(obs) - expected.numpy()[0]).max()))

@@ -1,6 +1,5 @@
-"""Recurrent PPO on a curriculum: learn, score, promote, and survive being killed."""
+"""Learning on a curriculum: learn, score, promote, and survive being killed."""
 
-import copy
 import io
 import os
 import time
@@ -12,23 +11,13 @@ from typing import Any, Final
 
 import msgspec
 import torch
-from rsl_rl.algorithms import PPO
-from rsl_rl.models import MLPModel, RNNModel
-from rsl_rl.storage import RolloutStorage
 
 from controller.errors import ContractError
-from controller.names import MUSCLES
-from training.batch import Hands, Physics
-from training.culprit import culprit
-from training.curriculum import Curriculum, Stage
-from training.env import HandEnv
-from training.explore import CorrelatedGaussian
-from training.score import Score, score
+from training.score import Score
 
 CHECKPOINT_VERSION: Final = 2
 STALLED: Final = 5_000_000  # steps of a stage without a better score: something has to change
 AVERAGING: Final = 0.97  # of the weights, at each update: the last 30 updates or so
-OBS_GROUPS: Final = {"actor": ["policy"], "critic": ["policy", "privileged"]}
 
 
 @dataclass
@@ -64,65 +53,70 @@ class Report:
     problem: str = ""
 
 
-class ActorCriticAdam(torch.optim.Adam):
-    """Adam whose second group, the critic, keeps a rate of its own.
-
-    rsl-rl lowers one rate for both networks until the policy's KL fits. With the small
-    noise of late stages that is 1e-5, and the critic no longer follows the policy.
-    """
-
-    def __init__(self, actor: Any, critic: MLPModel, rate: float, critic_rate: float) -> None:
-        super().__init__([{"params": actor.parameters()}, {"params": critic.parameters()}], rate)
-        self.critic_rate = critic_rate
-
-    def step(self, closure: Any = None) -> Any:
-        """One step; the adaptive rate is only the actor's."""
-        self.param_groups[1]["lr"] = self.critic_rate
-        return super().step(closure)
-
-
 class Learner(ABC):
     """Learns a curriculum stage by stage; ``updates`` yields after each update.
 
-    What differs from skill to skill is below "of each skill".
+    How it learns, and what of a skill, is said by who extends it, below "of each learner".
+
+    Attributes:
+        curriculum: a Plan with stages of the skill's own kind.
+        folder: where checkpoints and the curve go.
+        progress: where it is.
+        average: running mean of what is learned; it becomes the policy.
     """
 
-    curriculum: Any  # a Plan with stages of the skill's own kind
-    env: Any
+    average: Any
 
     def __init__(self, curriculum: Any, folder: Path, threads: int = 2) -> None:
         self.curriculum, self.folder, self._threads = curriculum, folder, threads
         self.progress = Progress()
         self._hands: dict[str, Any] = {}
-        torch.manual_seed(curriculum.seed)
-        self._enter_stage()
-        self._ppo = self._build()
-        self.average = copy.deepcopy(self.actor)
         self._scores: list[dict[str, Any]] = []  # of the last evaluation
+        torch.manual_seed(curriculum.seed)
 
-    # --- of each skill -------------------------------------------------------------
+    # --- of each learner -----------------------------------------------------------
 
     @abstractmethod
     def _make_hands(self, count: int, physics: str) -> Any:
         """A batch of the skill's hands."""
 
     @abstractmethod
-    def _make_env(self, hands: Any, index: int, seed: int) -> Any:
-        """Stage ``index`` as the environment that rsl-rl trains on."""
+    def _enter_stage(self) -> None:
+        """Make hands and tasks of the present stage."""
 
     @abstractmethod
-    def _make_actor(self) -> Any:
-        """The untrained network that acts."""
+    def _retune(self) -> None:
+        """Let what learns follow the settings of the present stage."""
+
+    @abstractmethod
+    def _update(self) -> Report:
+        """One update."""
 
     @abstractmethod
     def _score(self, hands: Any, stage: Any) -> list[Score]:
         """Deterministic scores of the average, the last row for all."""
 
-    def _learn_more(self) -> dict[str, float]:
-        """Whatever else is learned from the rollout of an update; its losses."""
-        return {}
+    @abstractmethod
+    def _settings(self) -> dict[str, float]:
+        """What the curve tells of how it learns now, by name."""
 
-    # --- building ------------------------------------------------------------------
+    @abstractmethod
+    def _state(self) -> dict[str, Any]:
+        """All that the learner remembers, for a checkpoint; ``average_state_dict`` in it."""
+
+    @abstractmethod
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Take up what ``_state`` gave.
+
+        Raises:
+            KeyError, RuntimeError, ValueError: of another network.
+        """
+
+    # --- learning ------------------------------------------------------------------
+
+    @property
+    def _stage(self) -> Any:
+        return self.curriculum.stages[self.progress.stage]
 
     def _batch(self, purpose: str, count: int, physics: str) -> Any:
         """One batch for each purpose and physics; made when first needed."""
@@ -130,75 +124,6 @@ class Learner(ABC):
         if key not in self._hands:
             self._hands[key] = self._make_hands(count, physics)
         return self._hands[key]
-
-    def _enter_stage(self) -> None:
-        index = self.progress.stage
-        stage = self.curriculum.stages[index]
-        hands = self._batch("learn", self.curriculum.hands, stage.physics)
-        seed = self.curriculum.seed * 1_000_003 + self.progress.updates
-        self.env = self._make_env(hands, index, seed)
-        self._obs = self.env.get_observations()
-
-    def _build(self) -> PPO:
-        actor = self._make_actor()
-        critic = MLPModel(
-            self._obs,
-            OBS_GROUPS,
-            "critic",
-            1,
-            hidden_dims=list(self.curriculum.critic),
-            obs_normalization=True,
-        )
-        with torch.no_grad():  # start from a nearly passive hand, not from random excitation
-            actor.mlp[-1].weight.mul_(0.1)
-            actor.mlp[-1].bias.fill_(self.curriculum.first_action)
-        return self._algorithm(actor, critic, self.curriculum.first_rate)
-
-    def _algorithm(self, actor: Any, critic: MLPModel, rate: float) -> PPO:
-        learning = self.curriculum.stages[self.progress.stage].learning
-        storage = RolloutStorage(
-            "rl", self.env.num_envs, learning.steps, self._obs, [len(MUSCLES)], "cpu"
-        )
-        ppo = PPO(
-            actor,
-            critic,
-            storage,
-            num_learning_epochs=learning.epochs,
-            num_mini_batches=learning.minibatches,
-            gamma=learning.gamma,
-            lam=learning.lam,
-            entropy_coef=0.0,
-            learning_rate=rate,
-            desired_kl=learning.kl,
-            schedule="adaptive",
-        )
-        ppo.optimizer = ActorCriticAdam(actor, critic, rate, learning.critic_rate)
-        return ppo
-
-    def _retune(self) -> None:
-        """Apply the stage's learning settings to the running algorithm."""
-        stage = self.curriculum.stages[self.progress.stage]
-        learning, ppo = stage.learning, self._ppo
-        ppo.storage = RolloutStorage(
-            "rl", self.env.num_envs, learning.steps, self._obs, [len(MUSCLES)], "cpu"
-        )
-        ppo.num_learning_epochs, ppo.num_mini_batches = learning.epochs, learning.minibatches
-        ppo.gamma, ppo.lam, ppo.desired_kl = learning.gamma, learning.lam, learning.kl
-        ppo.optimizer.critic_rate = learning.critic_rate
-        ppo.actor.reset()
-
-    @property
-    def _sigma(self) -> float:
-        """The exploration noise that the stage asks for now."""
-        sigma: float = self.env.stage.noise.sigma_at(self.progress.stage_steps)
-        return sigma
-
-    @property
-    def actor(self) -> Any:
-        """The network that explores; ``average``, its running mean, becomes the policy."""
-        return self._ppo.actor
-
-    # --- learning ------------------------------------------------------------------
 
     def updates(self) -> Iterator[Report]:
         """Learn until the last stage is passed; yield after every update."""
@@ -218,60 +143,22 @@ class Learner(ABC):
         except OSError as error:  # a full disk: go on, what was written before is whole
             report.problem += f"  NOT SAVED: {error.strerror} ({self.folder})"
 
-    def _update(self) -> Report:
-        began, ppo, env = time.monotonic(), self._ppo, self.env
-        steps = ppo.storage.num_transitions_per_env
-        solved, drops, error, broken = 0.0, 0, 0.0, env.broken
-        self.actor.distribution.tune(self._sigma, env.stage.noise.correlation)
-        before = _weights(ppo)
-        ppo.eval_mode()
-        with torch.inference_mode():
-            for _ in range(steps):
-                actions = ppo.act(self._obs)
-                self._obs, gain, done, extras = env.step(actions)
-                ppo.process_env_step(self._obs, gain, done, extras)
-                solved += extras["solved"] / steps
-                drops += extras["drops"]
-                error += extras["error"] / steps
-            ppo.compute_returns(self._obs)
-        ppo.train_mode()
-        losses = ppo.update() | self._learn_more()
-        problem = self._discard_if_broken(before, losses)
-        if env.broken > broken:
-            problem = (
-                f"  {env.broken - broken} HANDS BROKE: {env.what_broke}, started anew{problem}"
-            )
-        self._follow()
-        took = time.monotonic() - began
+    def _count(self, steps: int, took_s: float) -> float:
+        """Enter an update; returns its steps per second."""
         progress = self.progress
         progress.updates += 1
-        progress.steps += steps * env.num_envs
-        progress.stage_steps += steps * env.num_envs
-        progress.seconds += took
-        rate = steps * env.num_envs / took
-        return Report(progress, rate, solved, drops, error, losses, problem=problem)
+        progress.steps += steps
+        progress.stage_steps += steps
+        progress.seconds += took_s
+        return steps / took_s
 
     @torch.no_grad()
-    def _follow(self) -> None:
+    def _follow(self, learned: torch.nn.Module) -> None:
         """Let the average follow: updates jitter round what is good, their mean does not."""
-        for mean, new in zip(self.average.parameters(), self.actor.parameters(), strict=True):
-            mean.lerp_(new, 1.0 - AVERAGING)
-        for kept, new in zip(self.average.buffers(), self.actor.buffers(), strict=True):
-            kept.copy_(new)  # the observation's normaliser is an average already
-
-    def _discard_if_broken(self, before: dict[str, Any], losses: dict[str, float]) -> str:
-        """Take an update back that is not finite; nothing earned is lost. Says what it was."""
-        ppo = self._ppo
-        found = culprit(ppo, self.env.observation, losses)
-        if found is None:
-            return ""
-        self.progress.discarded += 1
-        ppo.load(before, None, strict=True)
-        self._retune()  # no memory of the discarded rollout stays, not even in the storage
-        self.env.restart()
-        self._obs = self.env.get_observations()
-        number = self.progress.updates + 1
-        return f"  UPDATE {number} TAKEN BACK: {found} is not finite; {self._kept()}"
+        for mean, value in zip(self.average.parameters(), learned.parameters(), strict=True):
+            mean.lerp_(value, 1.0 - AVERAGING)
+        for kept, new in zip(self.average.buffers(), learned.buffers(), strict=True):
+            kept.copy_(new)  # an observation's normaliser is an average already
 
     def _kept(self) -> str:
         """The last good checkpoint, in words."""
@@ -323,9 +210,8 @@ class Learner(ABC):
     def _log(self, report: Report) -> None:
         line = {
             **asdict(report.progress),
-            "stage_name": self.curriculum.stages[report.progress.stage].name,
-            "sigma": self._sigma,
-            "learning_rate": self._ppo.learning_rate,
+            "stage_name": self._stage.name,
+            **self._settings(),
             "steps_per_s": report.steps_per_s,
             "explored_solved": report.solved,
             "scores": self._scores,
@@ -342,14 +228,7 @@ class Learner(ABC):
             "curriculum": msgspec.to_builtins(self.curriculum),
             "progress": asdict(self.progress),
             "scores": self._scores,
-            "focus": self.env.episodes.focus.solved.tolist(),
-            "learning_rate": self._ppo.learning_rate,
-            "random": {
-                "torch": torch.get_rng_state(),
-                "episodes": self.env.episodes.rng.bit_generator.state,
-            },
-            "average_state_dict": self.average.state_dict(),
-            **self._ppo.save(),
+            **self._state(),
         }
         target, part = self.folder / name, self.folder / f".{name}.part"
         whole = io.BytesIO()
@@ -375,62 +254,11 @@ class Learner(ABC):
         self.progress.stage = min(self.progress.stage, last)
         self._enter_stage()
         try:
-            self._ppo.load(state, None, strict=True)
-            self.average.load_state_dict(state["average_state_dict"], strict=True)
+            self._restore(state)
         except (KeyError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise ContractError(f"{path}: does not fit this curriculum: {reason}") from None
-        self._ppo.learning_rate = state["learning_rate"]
         self._scores = state["scores"]
-        self.env.episodes.focus.solved[:] = state["focus"]
-        torch.set_rng_state(state["random"]["torch"])
-        self.env.episodes.rng.bit_generator.state = state["random"]["episodes"]
-
-
-class Trainer(Learner):
-    """Learns the skill ``baoding``."""
-
-    curriculum: Curriculum
-    env: HandEnv
-
-    def _make_hands(self, count: int, physics: str) -> Hands:
-        return Hands(count, Physics.named(physics), self._threads)
-
-    def _make_env(self, hands: Hands, index: int, seed: int) -> HandEnv:
-        return HandEnv(hands, self.curriculum.stages[index], self.curriculum.mix(index), seed)
-
-    def _make_actor(self) -> RNNModel:
-        noise, hidden = self.curriculum.stages[0].noise, self.curriculum.hidden
-        return RNNModel(
-            self._obs,
-            OBS_GROUPS,
-            "actor",
-            len(MUSCLES),
-            hidden_dims=[hidden],
-            obs_normalization=True,
-            distribution_cfg={
-                "class_name": CorrelatedGaussian,
-                "sigma": noise.sigma,
-                "correlation": noise.correlation,
-            },
-            rnn_hidden_dim=hidden,
-        )
-
-    def _score(self, hands: Hands, stage: Stage) -> list[Score]:
-        return score(self.average, hands, stage, stage.tasks)
-
-
-def _weights(ppo: PPO) -> dict[str, Any]:
-    """A copy of everything that an update changes."""
-
-    def clone(value: Any) -> Any:
-        if isinstance(value, torch.Tensor):
-            return value.clone()
-        if isinstance(value, dict):
-            return {k: clone(v) for k, v in value.items()}
-        return [clone(v) for v in value] if isinstance(value, list) else value
-
-    return {key: clone(value) for key, value in ppo.save().items()}
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

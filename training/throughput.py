@@ -24,7 +24,7 @@ from controller.names import MUSCLES
 from training.batch import Hands, Physics
 from training.curriculum import Curriculum, Noise, Promotion, Stage, Task
 from training.env import HandEnv
-from training.learn import Trainer
+from training.ppo import Trainer
 
 SEGMENT: Final = 16  # control steps from each start: about as long as the balls stay
 ACTION: Final = -0.4  # of the untrained actor: the hand keeps the balls for a while

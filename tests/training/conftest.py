@@ -70,7 +70,7 @@ def hands() -> Hands:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a training of two updates, with an evaluation after each."""
-    from training.learn import Trainer
+    from training.ppo import Trainer
 
     folder = tmp_path_factory.mktemp("trained")
     trainer = Trainer(_tiny(), folder, threads=1)

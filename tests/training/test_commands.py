@@ -18,7 +18,7 @@ from controller.errors import ContractError, HostError, MyoloopError, SettingsEr
 from training import commands, display, scoreboard
 from training.curriculum import Curriculum
 from training.evaluate import Asked
-from training.learn import Trainer
+from training.ppo import Trainer
 
 Run = Callable[..., Result]
 

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from training import display
 from training.curriculum import Curriculum
-from training.learn import Report, Trainer, load_checkpoint
+from training.learn import Report, load_checkpoint
+from training.ppo import Trainer
 
 Tiny = Callable[..., Curriculum]
 

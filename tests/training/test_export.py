@@ -15,7 +15,8 @@ from controller.names import MUSCLES
 from controller.policy import CONTRACT_VERSION, load
 from controller.skills import baoding
 from training import export as exporting
-from training.export import PolicyGraph, export, load_actor, parity, publish
+from training.export import export, parity, publish
+from training.graph import PolicyGraph, load_actor
 from training.learn import load_checkpoint
 
 STEPS = 60
@@ -53,7 +54,7 @@ def observations(state: dict[str, Any]) -> np.ndarray:
 def test_the_file_does_what_the_trained_actor_does(lively: tuple[dict[str, Any], Path]) -> None:
     """Against rsl-rl's own actor and the hand's own action map, a reset in the middle."""
     state, path = lively
-    actor, policy = load_actor(state), load(path)
+    actor, policy = load_actor(state, state["curriculum"]["hidden"]), load(path)
     found, expected, clipped = [], [], 0
     for step, obs in enumerate(observations(state)):
         if step == STEPS // 2:
@@ -88,7 +89,7 @@ def test_the_measured_parity_is_small_and_tells_another_network(
     lively: tuple[dict[str, Any], Path], policy: Path, trained: Path
 ) -> None:
     state, path = lively
-    graph = PolicyGraph(load_actor(state))
+    graph = PolicyGraph(load_actor(state, state["curriculum"]["hidden"]))
     assert parity(graph, path) < 1e-5
     assert parity(graph, policy) > exporting.PARITY_LIMIT
 

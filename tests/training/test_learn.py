@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from controller.errors import ContractError
-from training import learn
+from training import learn, ppo
 from training.curriculum import Curriculum
 from training.curve import read
-from training.learn import CHECKPOINT_VERSION, Report, Trainer, load_checkpoint
+from training.learn import CHECKPOINT_VERSION, Report, load_checkpoint
+from training.ppo import Trainer
 from training.score import Score
 
 Tiny = Callable[..., Curriculum]
@@ -43,7 +44,7 @@ def scored(monkeypatch: pytest.MonkeyPatch, *solved: float) -> None:
     def fake(*_: Any) -> list[Score]:
         return [Score("all", 8, next(values), 1.0, 10.0)]
 
-    monkeypatch.setattr(learn, "score", fake)
+    monkeypatch.setattr(ppo, "score", fake)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -58,7 +59,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def weights(trainer: Trainer) -> dict[str, Any]:
-    return learn._weights(trainer._ppo)
+    return ppo._weights(trainer._ppo)
 
 
 def fading(trainer: Trainer) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from controller.messages import Array
 from controller.names import JOINTS
 from controller.skills import posture
 from training.posture.hands import PoseHands
+from training.posture.pilot import Pilot, bare
 from training.posture.targets import joint_range, official_range
-from training.posture.teacher import Teacher
 
 HANDS: Final = 64
 ROUNDS: Final = 6
@@ -25,18 +25,18 @@ SPREAD_RAD: Final = 0.3  # of the first round's offsets
 STEPS: Final = 100  # official length
 
 
-def nearest_rad(teacher: Teacher, target: Array, rng: np.random.Generator) -> float:
+def nearest_rad(pilot: Pilot, target: Array, rng: np.random.Generator) -> float:
     """The smallest distance from ``target`` (23,) at the end of an official episode [rad]."""
-    hands, start = teacher.hands, rng.uniform(*joint_range(), len(JOINTS))
+    hands, start = pilot.hands, rng.uniform(*joint_range(), len(JOINTS))
     middle, spread = np.zeros(len(JOINTS)), np.full(len(JOINTS), SPREAD_RAD)
     nearest = np.inf
     for _ in range(ROUNDS):
         offset = rng.normal(middle, spread, (hands.count, len(JOINTS)))
         offset[0] = middle
         hands.place(np.arange(hands.count), np.tile(start, (hands.count, 1)))
-        teacher.forget()
+        pilot.forget()
         for _ in range(STEPS):
-            hands.step(teacher.excite(target + offset))
+            hands.step(pilot.excite(target + offset))
         away = np.linalg.norm(hands.feedback().joint_pos - target, axis=1)
         best = offset[np.argsort(away)[:BEST]]
         middle, spread = best.mean(axis=0), best.std(axis=0) + 0.02
@@ -47,9 +47,9 @@ def nearest_rad(teacher: Teacher, target: Array, rng: np.random.Generator) -> fl
 def main() -> None:
     """Try so many targets and say how near they were come to."""
     count, rng = int(sys.argv[1]), np.random.default_rng(0)
-    teacher = Teacher(PoseHands(HANDS, "coarse"))
+    pilot = bare(PoseHands(HANDS, "coarse"))
     targets = rng.uniform(*official_range(), (count, len(JOINTS)))
-    found = np.array([nearest_rad(teacher, target, rng) for target in targets])
+    found = np.array([nearest_rad(pilot, target, rng) for target in targets])
     reached = float((found < posture.SOLVED_RAD).mean())
     error = np.sqrt(reached * (1.0 - reached) / count)
     print(

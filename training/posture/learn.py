@@ -1,83 +1,224 @@
-"""Learns postures: PPO on the curriculum, beside it the imitation of the teacher."""
+"""Learns where the reflex aims, by gradients through the muscles.
 
+MuJoCo moves the hands, training/posture/course.py says how that depends on what was done before:
+the gradient of a stretch of time reaches back to its first excitations (an analytic policy
+gradient), where a policy gradient would have to find it by noise. Noise gets this hand stuck.
+"""
+
+import copy
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import msgspec
+import numpy as np
 import torch
-from rsl_rl.models import MLPModel
+from numpy.typing import NDArray
 from torch import nn
 
 from controller.names import MUSCLES
-from training.explore import CorrelatedGaussian
-from training.learn import OBS_GROUPS, Learner
-from training.posture.env import PostureEnv
+from controller.settings import convert
+from controller.skills import posture
+from training.learn import Learner, Report
+from training.posture.aim import Aim
+from training.posture.body import Body
+from training.posture.course import State, course
+from training.posture.episodes import PostureEpisodes
+from training.posture.geometry import fit
 from training.posture.hands import PoseHands
-from training.posture.plan import PostureCurriculum, PostureStage
+from training.posture.law import Law, load_law
+from training.posture.pilot import Pilot, seen, tensor
+from training.posture.plan import Descent, PostureCost, PostureCurriculum, PostureStage
+from training.posture.reflex import Reflex
 from training.posture.score import score
 from training.score import Score
 
-GRADIENT: float = 1.0  # largest norm in imitation
+EDGE_RAD: Final = 0.64  # where a step is half missed: a little inside of the official limit
+WIDTH_RAD: Final = 0.12  # of that edge
+FARTHEST_RAD: Final = 3.0  # distances cost up to this
+MOMENTUM: Final = 0.9
+SMALLEST: Final = 1e-6  # norm of a gradient that still tells a direction
 
 
-def make_actor(observation: Any, hidden: int, sigma: float, correlation: float) -> MLPModel:
-    """The untrained actor: the observation says everything, so it needs no memory."""
-    return MLPModel(
-        observation,
-        {"actor": OBS_GROUPS["actor"]},
-        "actor",
-        len(MUSCLES),
-        hidden_dims=[hidden, hidden],
-        obs_normalization=True,
-        distribution_cfg={
-            "class_name": CorrelatedGaussian,
-            "sigma": sigma,
-            "correlation": correlation,
-        },
-    )
+def cost(weights: PostureCost, distance: torch.Tensor, excitation: torch.Tensor) -> torch.Tensor:
+    """What a step costs, (n,), by distance [rad], (n,), and excitations, (n, 39)."""
+    missed = torch.sigmoid((distance - EDGE_RAD) / WIDTH_RAD)
+    far = distance.clamp(max=FARTHEST_RAD)
+    effort = excitation.square().mean(dim=1)
+    return weights.missed * missed + weights.distance * far + weights.effort * effort
+
+
+def importance(descent: Descent, episodes: PostureEpisodes) -> torch.Tensor:
+    """Whether the present step of each hand counts, 0 or 1, (n,)."""
+    settled = (episodes.since_s >= descent.settle_s) | episodes.moving
+    return tensor(settled)
 
 
 class PostureTrainer(Learner):
     """Learns the skill ``posture``."""
 
     curriculum: PostureCurriculum
-    env: PostureEnv
+    average: Aim
 
     def __init__(self, curriculum: PostureCurriculum, folder: Path, threads: int = 2) -> None:
         super().__init__(curriculum, folder, threads)
-        self._imitation: torch.optim.Adam | None = None
+        self._enter_stage()
+        body = Body(self._episodes.hands, fit())
+        self._reflex = Reflex(body, load_law(), Aim(curriculum.hidden))
+        # not Adam: it moves weights that hardly matter as far as any, by noise alone
+        rate = self._stage.descent.rate
+        self._optimiser = torch.optim.SGD(self.aim.parameters(), rate, MOMENTUM)
+        self.average = copy.deepcopy(self.aim)
+
+    @property
+    def aim(self) -> Aim:
+        """The network that learns."""
+        found = self._reflex.aim
+        assert found  # given above
+        return found
 
     def _make_hands(self, count: int, physics: str) -> PoseHands:
         return PoseHands(count, physics, self._threads)
 
-    def _make_env(self, hands: PoseHands, index: int, seed: int) -> PostureEnv:
-        return PostureEnv(hands, self.curriculum.stages[index], seed)
+    def _enter_stage(self) -> None:
+        stage, seed = self._stage, self.curriculum.seed * 1_000_003 + self.progress.updates
+        hands = self._batch("learn", self.curriculum.hands, stage.physics)
+        rng = np.random.default_rng(seed)
+        self._episodes = PostureEpisodes(hands, stage.tasks, stage.starts, rng)
+        self._found = torch.zeros(hands.count, len(MUSCLES))
+        self._episodes.reset(np.arange(hands.count))
 
-    def _make_actor(self) -> MLPModel:
-        noise = self.curriculum.stages[0].noise
-        return make_actor(self._obs, self.curriculum.hidden, noise.sigma, noise.correlation)
+    def _retune(self) -> None:
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._stage.descent.rate
 
     def _score(self, hands: PoseHands, stage: PostureStage) -> list[Score]:
-        return score(self.average, hands, stage)
+        reflex = Reflex(self._reflex.body, self._reflex.law, self.average)
+        return score(Pilot(hands, reflex), stage)
 
-    def _learn_more(self) -> dict[str, float]:
-        """Pull the actor towards what the teacher would have done where the actor went."""
-        teaching = self.env.stage.teacher
-        if teaching is None:
-            return {}
-        if self._imitation is None:
-            self._imitation = torch.optim.Adam(self.actor.parameters(), teaching.rate)
-        rollout = self._ppo.storage.observations.flatten(0, 1)
-        seen, taught = rollout.exclude("teacher"), rollout["teacher"]
-        total, count = 0.0, 0
-        for _ in range(teaching.epochs):
-            for part in torch.randperm(len(taught)).chunk(teaching.minibatches):
-                wanted = self.actor(seen[part])
-                # silence is silence: how far below it the action lies does not matter
-                silent = (taught[part] <= -0.599) & (wanted < taught[part])
-                loss = torch.square(wanted - taught[part]).masked_fill(silent, 0.0).mean()
-                self._imitation.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(self.actor.parameters(), GRADIENT)
-                self._imitation.step()
-                total, count = total + loss.item(), count + 1
-        return {"imitation": total / count}
+    def _settings(self) -> dict[str, float]:
+        return {"learning_rate": self._stage.descent.rate}
+
+    # --- learning ------------------------------------------------------------------
+
+    def _begin(self, ids: NDArray[np.intp]) -> None:
+        """Start these hands anew."""
+        episodes = self._episodes
+        episodes.ended(ids)
+        episodes.reset(ids)
+        self._found[ids] = 0.0
+
+    def _fresh(self) -> NDArray[np.intp]:
+        """Hands that start anew at this update."""
+        episodes, afresh = self._episodes, self._stage.descent.afresh
+        holds = np.array([task.do == "hold" for task in self._stage.tasks])[episodes.task]
+        return np.flatnonzero(holds | (episodes.rng.random(holds.size) < afresh))
+
+    def _update(self) -> Report:
+        began, episodes, stage = time.monotonic(), self._episodes, self._stage
+        self._begin(self._fresh())
+        steps = round(stage.descent.stretch_s / posture.CONTROL_STEP_S)
+        total, inside, errors = torch.zeros(()), 0.0, []
+        state = seen(episodes.hands)
+        for _ in range(steps):
+            episodes.advance()
+            state, excitation = self._step(state)
+            distance = (state[0] - tensor(episodes.goal.wanted_rad)).norm(dim=1)
+            counts = importance(stage.descent, episodes)
+            total = total + (counts * cost(stage.cost, distance, excitation)).mean() / steps
+            away = distance.detach()
+            inside += float((away < posture.SOLVED_RAD).float().mean()) / steps
+            errors.append(float(away.median()))
+        problem = self._descend(total)
+        self._follow(self.aim)
+        rate = self._count(steps * episodes.hands.count, time.monotonic() - began)
+        losses = {"cost": total.item()}
+        return Report(
+            self.progress, rate, inside, 0, float(np.mean(errors)) * 1e3, losses, problem=problem
+        )
+
+    def _step(self, state: State) -> tuple[State, torch.Tensor]:
+        """One control step on MuJoCo, whose outcome carries the gradient of the course."""
+        hands, target = self._episodes.hands, tensor(self._episodes.goal.target_rad)
+        state = _held(state, self._stage.descent.passed_back)
+        pull = self._reflex.body(state[0])
+        excitation, found = self._reflex.under(pull, *state, target, self._found)
+        self._found = found.detach()
+        hands.step(excitation.detach().numpy().astype(np.float64))
+        guessed = course(self._reflex.body, pull, state, excitation)
+        real = seen(hands)
+        angle, speed, active = (
+            was + (may - may.detach()) for was, may in zip(real, guessed, strict=True)
+        )
+        return (angle, speed, active), excitation
+
+    def _descend(self, total: torch.Tensor) -> str:
+        """Follow the gradient if it is finite, else leave all as it was; says what was wrong."""
+        self._optimiser.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        gradients = [value.grad for value in self.aim.parameters() if value.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        told = self._replace_broken()
+        if torch.isfinite(norm):
+            for gradient in gradients:
+                gradient /= norm.clamp(min=SMALLEST)
+            self._optimiser.step()
+            return told
+        self.progress.discarded += 1
+        number, wrong = self.progress.updates + 1, self._culprit(total)
+        return f"{told}  UPDATE {number} TAKEN BACK: {wrong} is not finite; {self._kept()}"
+
+    def _replace_broken(self) -> str:
+        hands = self._episodes.hands
+        lost = np.flatnonzero(hands.broken())
+        if not lost.size:
+            return ""
+        self._begin(lost)
+        return f"  {lost.size} HANDS BROKE: {hands.what_broke}, started anew"
+
+    def _culprit(self, total: torch.Tensor) -> str:
+        if not torch.isfinite(total):
+            return "the cost"
+        wrong = [
+            name
+            for name, weights in self.aim.named_parameters()
+            if weights.grad is None or not torch.isfinite(weights.grad).all()
+        ]
+        return f"the gradient of the network's {', '.join(map(repr, wrong))}"
+
+    # --- checkpoints ---------------------------------------------------------------
+
+    def _state(self) -> dict[str, Any]:
+        episodes = self._episodes
+        return {
+            "law": msgspec.to_builtins(self._reflex.law),
+            "aim_state_dict": self.aim.state_dict(),
+            "average_state_dict": self.average.state_dict(),
+            "optimizer_state_dict": self._optimiser.state_dict(),
+            "focus": episodes.focus.solved.tolist(),
+            "random": {"episodes": episodes.rng.bit_generator.state},
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self._reflex.obey(convert(state["law"], Law, "the checkpoint's law"))
+        self.aim.load_state_dict(state["aim_state_dict"], strict=True)
+        self.average.load_state_dict(state["average_state_dict"], strict=True)
+        self._optimiser.load_state_dict(state["optimizer_state_dict"])
+        self._episodes.focus.solved[:] = state["focus"]
+        self._episodes.rng.bit_generator.state = state["random"]["episodes"]
+
+
+def _held(state: State, most: float) -> State:
+    """The same state; gradients pass back at most so far for each hand of the mean cost."""
+    if not state[0].requires_grad:
+        return state
+
+    def hold(gradient: torch.Tensor) -> torch.Tensor:
+        norm, limit = gradient.norm(dim=1, keepdim=True), most / len(gradient)
+        held: torch.Tensor = gradient * (limit / norm.clamp(min=limit))
+        return held
+
+    angle, speed, active = (part.view_as(part) for part in state)
+    for part in (angle, speed, active):
+        part.register_hook(hold)  # type: ignore[no-untyped-call]
+    return angle, speed, active

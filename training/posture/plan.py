@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from training.curriculum import Count, Plan, Positive, Settings, Share, StageBase, check_minibatches
+from training.curriculum import Plan, Positive, Settings, Share, StageBase
 
 Targets = Literal["digits", "postures", "synergies", "reachable", "official"]
 
@@ -18,7 +18,7 @@ class PostureTask(Settings, frozen=True, kw_only=True):
     """Where targets are drawn from: the ten digits, all named postures, blends of channels,
     measured settled postures, or the official random ranges."""
     share: Positive = 1.0
-    segment_s: tuple[Positive, Positive] = (0.8, 2.0)
+    segment_s: tuple[Positive, Positive] = (1.5, 1.5)
     """How long ``change`` keeps a target."""
     hz: tuple[Positive, Positive] = (0.2, 0.6)
     """Of the swing of ``follow``."""
@@ -36,27 +36,32 @@ class PostureStarts(Settings, frozen=True, kw_only=True):
     """Of named targets, the share drawn where they are missed."""
 
 
-class PostureReward(Settings, frozen=True, kw_only=True):
-    """Weights of what a step earns; scaled by 0.1 / their total."""
+class PostureCost(Settings, frozen=True, kw_only=True):
+    """Weights of what a step costs."""
 
-    solved: float = 2.0
-    """All joints together nearer than 0.7 rad."""
-    near: float = 1.0
-    """exp(-distance / 1 rad)."""
-    close: float = 1.0
-    """exp(-(distance / 0.35 rad)^2)."""
-    effort: float = 1.0
-    """Minus the mean activation, times 10."""
-    restless: float = 0.2
-    """Minus the mean squared joint velocity, where the target stands still."""
+    missed: float = 1.0
+    """A soft step from 0 to 1 at the official limit of 0.7 rad."""
+    distance: float = 0.1
+    """Distance over all joints together [1/rad]."""
+    effort: float = 0.5
+    """Mean squared excitation."""
 
 
-class Teaching(Settings, frozen=True, kw_only=True):
-    """Imitation of the teacher, beside what is learned from the reward."""
+class Descent(Settings, frozen=True, kw_only=True):
+    """How the gradient is taken and followed."""
 
-    rate: Positive = 1e-3
-    epochs: Count = 2
-    minibatches: Count = 8
+    rate: Positive = 1.5e-3
+    """How far an update moves the weights, all together, besides its momentum."""
+    stretch_s: Positive = 1.5
+    """Gradients pass through so much time; an update is one such stretch of every hand."""
+    passed_back: Positive = 0.5
+    """Largest gradient of a hand's cost by its state that a step passes back to the one before.
+    Muscles that pull against each other let it grow beyond all bounds in a few hands, whose
+    noise would drown the others."""
+    settle_s: Annotated[float, Meta(ge=0.0)] = 0.9
+    """So soon after a change nothing counts yet."""
+    afresh: Share = 0.15
+    """Share of the hands that start anew at an update; those that hold all do."""
 
 
 class PostureStage(StageBase, frozen=True, kw_only=True):
@@ -64,9 +69,8 @@ class PostureStage(StageBase, frozen=True, kw_only=True):
 
     tasks: Annotated[list[PostureTask], Meta(min_length=1)]
     starts: PostureStarts = PostureStarts()
-    reward: PostureReward = PostureReward()
-    teacher: Teaching | None = None
-    """Imitate training/posture/teacher.py in this stage."""
+    cost: PostureCost = PostureCost()
+    descent: Descent = Descent()
 
 
 class PostureCurriculum(Plan, frozen=True, kw_only=True):
@@ -74,7 +78,3 @@ class PostureCurriculum(Plan, frozen=True, kw_only=True):
 
     skill: Literal["posture"]
     stages: Annotated[list[PostureStage], Meta(min_length=1)]
-
-    def __post_init__(self) -> None:
-        """Refuse what can't be learned."""
-        check_minibatches(self.hands, self.stages)

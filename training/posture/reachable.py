@@ -3,7 +3,7 @@
 The long flexors and extensors cross three joints each, so many combinations of joint angles
 can be held but not approached. What is written beside this file (``reachable.csv``) was
 reached: hands at rest, all joints at 0, under random steady excitations until they stand
-still, and the teacher's best at every named posture. Official physics throughout.
+still, and where the bare reflex settles for every named posture. Official physics throughout.
 """
 
 from pathlib import Path
@@ -15,8 +15,8 @@ from controller.messages import Array
 from controller.names import JOINTS, MUSCLES
 from controller.skills import posture
 from training.posture.hands import PoseHands
+from training.posture.pilot import bare
 from training.posture.targets import REACHABLE, named
-from training.posture.teacher import Teacher
 
 HANDS: Final = 384
 SETTLE_S: Final = 3.0
@@ -42,11 +42,11 @@ def settle(hands: PoseHands, excitation: Array) -> tuple[Array, Array]:
 
 
 def taught(targets: Array) -> Array:
-    """Where the teacher settles from rest when it is asked for these postures, (n, 23)."""
+    """Where the bare reflex settles from rest when it is asked for these postures, (n, 23)."""
     hands = PoseHands(len(targets), "official")
-    teacher = Teacher(hands)
+    pilot = bare(hands)
     for _ in range(round(SETTLE_S / posture.CONTROL_STEP_S)):
-        hands.step(teacher.excite(targets))
+        hands.step(pilot.excite(targets))
     return hands.feedback().joint_pos
 
 
@@ -65,7 +65,7 @@ def main() -> None:
     reached = taught(named())
     away = np.linalg.norm(reached - named(), axis=1)
     for name, distance in zip(posture.table().postures, away, strict=True):
-        print(f"{name:10} the teacher settles {distance:.2f} rad away")
+        print(f"{name:10} the bare reflex settles {distance:.2f} rad away")
     write(REACHABLE, np.concatenate([still, reached]))
     print(f"{REACHABLE}: {len(still) + len(reached)} postures")
 

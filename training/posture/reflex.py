@@ -1,9 +1,8 @@
 """Computed muscle control as a network: joint targets in, excitations out.
 
 It is told only what a policy is told and works out the moment arms by itself
-(training/posture/geometry.py). Its numbers (training/posture/reflex.yaml) were found by search
-(training/posture/search.py). It is the teacher of the curriculum, and a policy file of its own
-(training/posture/publish.py).
+(training/posture/body.py). Its numbers (training/posture/reflex.yaml) were found by search
+(training/posture/search.py); where it aims is learned (training/posture/aim.py).
 """
 
 from typing import Any, Final
@@ -12,18 +11,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from controller.names import JOINTS, MUSCLES
-from training.posture.geometry import Geometry, terms
-from training.posture.hands import PoseHands
+from training.posture.aim import Aim
+from training.posture.body import Body, Pull
 from training.posture.law import FIRST, Law
-from training.posture.muscles import Muscles
-from training.posture.targets import joint_range
+from training.posture.least_squares import least_squares
 
 FASTEST_RAD_S: Final = 15.0
 AT_LIMIT_RAD: Final = 0.03
 WANTS_LIMIT_RAD: Final = 0.12
 DETOUR_RAD: Final = 0.8  # errors count up to this in a detour
-ITERATIONS: Final = 20  # of the least squares, started from the last step's
 
 
 class Reflex(nn.Module):
@@ -35,44 +31,15 @@ class Reflex(nn.Module):
     (computed muscle control, Thelen 2003, for an overdamped hand).
     """
 
-    low: torch.Tensor
-    high: torch.Tensor
-    lengths: torch.Tensor
-    constant: torch.Tensor
-    gravity: torch.Tensor
-    gravity_constant: torch.Tensor
-    damping: torch.Tensor
-    factors: torch.Tensor
-    slopes: torch.Tensor
-    arms: torch.Tensor
     gain: torch.Tensor
     weight: torch.Tensor
     away: torch.Tensor
     detour: torch.Tensor
 
-    def __init__(self, hands: PoseHands, geometry: Geometry, law: Law) -> None:
+    def __init__(self, body: Body, law: Law, aim: Aim | None = None) -> None:
+        """``aim``: none for the bare reflex."""
         super().__init__()
-        low, high = joint_range()
-        self.muscles, self._law = Muscles(hands.model), law
-        self._keep("low", low)
-        self._keep("high", high)
-        self._keep("lengths", geometry.lengths)
-        self._keep("constant", geometry.constant)
-        self._keep("gravity", geometry.gravity)
-        self._keep("gravity_constant", geometry.gravity_constant)
-        self._keep("damping", hands.model.dof_damping[hands.layout.joints])
-        factors = terms()
-        self.register_buffer("factors", torch.from_numpy(factors))
-        # a joint's moment arms: the derivatives of all monomials that it is a factor of
-        places = [np.flatnonzero(factors.ravel() == joint) for joint in range(len(JOINTS))]
-        most = max(place.size for place in places)
-        slopes = np.zeros((len(JOINTS), most), np.intp)
-        arms = np.zeros((len(JOINTS), most, len(MUSCLES)))
-        for joint, place in enumerate(places):
-            slopes[joint, : place.size] = place
-            arms[joint, : place.size] = geometry.lengths.T[place // 3] * 2 / (high - low)[joint]
-        self.register_buffer("slopes", torch.from_numpy(slopes))
-        self._keep("arms", arms)
+        self.body, self.aim = body, aim
         self.obey(law)
 
     def _keep(self, name: str, value: Any) -> None:
@@ -80,7 +47,7 @@ class Reflex(nn.Module):
 
     def obey(self, law: Law) -> None:
         """Work by other numbers from now on."""
-        self._law = law
+        self.law = law
         gain, weight, away, detour = law.by_joint()
         for name, value in (("gain", gain), ("weight", weight), ("away", np.log(away))):
             self._keep(name, value)
@@ -106,65 +73,50 @@ class Reflex(nn.Module):
         Returns:
             Excitations, and the activations asked for, (n, 39) each.
         """
-        distant = self._other_end(target - angle)
-        target = target + (target - angle).clamp(-DETOUR_RAD, DETOUR_RAD) @ self.detour
-        length, arms, load = self._geometry(angle)
-        force, passive = self.muscles(length, (arms @ speed[..., None])[..., 0])
-        wanted = (self.gain * (target - angle)).clamp(-FASTEST_RAD_S, FASTEST_RAD_S)
-        torque = self.damping * wanted + load - (passive[:, None, :] @ arms)[:, 0]
-        unit = self._weights(angle, target, distant) / (self.damping * self.gain)
+        return self.under(self.body(angle), angle, speed, active, target, found)
+
+    def under(
+        self,
+        pull: Pull,
+        angle: torch.Tensor,
+        speed: torch.Tensor,
+        active: torch.Tensor,
+        target: torch.Tensor,
+        found: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As ``forward``, when it is known what acts on the joints."""
+        body, error = self.body, target - angle
+        distant = self._other_end(error)
+        aim = target + error.clamp(-DETOUR_RAD, DETOUR_RAD) @ self.detour
+        weight = self.weight * (self.away * distant).exp()
+        if self.aim:
+            share, wanted = body.share(angle), body.share(target)
+            offset, louder = self.aim(share, speed, active, wanted, error)
+            aim, weight = aim + offset, weight * louder.exp()
+        arms = pull.arms
+        force, passive = body.muscles(pull.lengths, (arms @ speed[..., None])[..., 0])
+        velocity = (self.gain * (aim - angle)).clamp(-FASTEST_RAD_S, FASTEST_RAD_S)
+        torque = body.damping * velocity + pull.load - (passive[:, None, :] @ arms)[:, 0]
+        weight = weight * self._at_limit(angle, aim)
+        unit = weight / (body.damping * self.gain)
         effect = arms * force[:, :, None] * unit[:, None, :]  # (n, 39, 23)
-        found = self._least_squares(effect, torque * unit, found)
-        return (found + self._law.lead * (found - active)).clamp(0.0, 1.0), found
+        found = least_squares(effect, torque * unit, self.law.effort, found)
+        return (found + self.law.lead * (found - active)).clamp(0.0, 1.0), found
 
     def _other_end(self, error: torch.Tensor) -> torch.Tensor:
         """How far away the other end of each joint's digit is, 0-1, (n, 23)."""
         parts = [torch.zeros_like(error[:, :3])]
-        for first, digit in zip(FIRST, self._law.digits(), strict=True):
+        for first, digit in zip(FIRST, self.law.digits(), strict=True):
             base, tip = error[:, first : first + 2], error[:, first + 2 : first + 4]
             parts += [_norm(tip) / digit.far_rad, _norm(base) / digit.far_rad]
         return torch.cat(parts, dim=1).clamp(max=1.0)
 
-    def _weights(
-        self, angle: torch.Tensor, target: torch.Tensor, distant: torch.Tensor
-    ) -> torch.Tensor:
-        weight = self.weight * (self.away * distant).exp()
-        low = (angle < self.low + AT_LIMIT_RAD) & (target < self.low + WANTS_LIMIT_RAD)
-        high = (angle > self.high - AT_LIMIT_RAD) & (target > self.high - WANTS_LIMIT_RAD)
-        return torch.where(low | high, weight * self._law.at_limit, weight)
-
-    def _geometry(self, angle: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Lengths [m] (n, 39), moment arms [m] (n, 39, 23), the joints' own load [N m] (n, 23)."""
-        share = (angle - (self.low + self.high) / 2) / ((self.high - self.low) / 2)
-        share = torch.cat([share.clamp(-1.1, 1.1), torch.ones_like(share[:, :1])], dim=1)
-        a, b, c = (share[:, self.factors[:, slot]] for slot in range(3))  # (n, terms)
-        slopes = torch.stack([b * c, a * c, a * b], dim=-1).flatten(1)[:, self.slopes]
-        arms = (slopes.transpose(0, 1) @ self.arms).permute(1, 2, 0)
-        values = a * b * c
-        load = values @ self.gravity.T + self.gravity_constant
-        return values @ self.lengths.T + self.constant, arms, load
-
-    def _least_squares(
-        self, effect: torch.Tensor, wanted: torch.Tensor, start: torch.Tensor
-    ) -> torch.Tensor:
-        """Activations 0-1 (n, 39) whose summed effect (n, 39, 23) is nearest to ``wanted``.
-
-        By accelerated projected gradients, each muscle in its own scale.
-        """
-        square = effect @ effect.transpose(1, 2) + self._law.effort * torch.eye(len(MUSCLES))
-        scale = torch.diagonal(square, dim1=1, dim2=2).sqrt()
-        square = square / (scale[:, :, None] * scale[:, None, :])
-        wish = (effect @ wanted[..., None])[..., 0] / scale
-        step = 1.0 / square.abs().sum(dim=2).amax(dim=1, keepdim=True)
-        found = ahead = (start * scale).clamp(min=0.0)
-        pace = 1.0
-        for _ in range(ITERATIONS):
-            slope = (square @ ahead[..., None])[..., 0] - wish
-            new = (ahead - step * slope).clamp(min=0.0).minimum(scale)
-            following = 0.5 * (1.0 + (1.0 + 4.0 * pace**2) ** 0.5)
-            ahead = new + ((pace - 1.0) / following) * (new - found)
-            found, pace = new, following
-        return found / scale
+    def _at_limit(self, angle: torch.Tensor, aim: torch.Tensor) -> torch.Tensor:
+        """The weights' factor where a joint rests against the limit that is aimed at, (n, 23)."""
+        low, high = self.body.low, self.body.high
+        lowest = (angle < low + AT_LIMIT_RAD) & (aim < low + WANTS_LIMIT_RAD)
+        highest = (angle > high - AT_LIMIT_RAD) & (aim > high - WANTS_LIMIT_RAD)
+        return torch.where(lowest | highest, self.law.at_limit, 1.0)
 
 
 def _norm(error: torch.Tensor) -> torch.Tensor:

@@ -1,16 +1,12 @@
 """Deterministic scores of postures on fixed seeds: what promotion and selection go by."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import torch
-from tensordict import TensorDict
 
-from bridges.myohand import to_excitation
 from controller.skills import posture
 from training.posture.episodes import PostureEpisodes
-from training.posture.hands import PoseHands
+from training.posture.pilot import Pilot
 from training.posture.plan import PostureStage, PostureTask
 from training.score import SEED, Score
 
@@ -20,35 +16,31 @@ def describe(task: PostureTask) -> str:
     return f"{task.do} {task.to}" if task.do != "follow" else "follow"
 
 
-def score(actor: Any, hands: PoseHands, stage: PostureStage, seed: int = SEED) -> list[Score]:
+def score(pilot: Pilot, stage: PostureStage, seed: int = SEED) -> list[Score]:
     """One deterministic episode on every hand; the last row is the whole mix.
 
     ``solved`` is the share of targets that are reached at their end, of moving ones the share
     of steps; the error is the median distance then, over all joints together.
     """
+    hands = pilot.hands
     count, steps = hands.count, round(stage.episode_s / posture.CONTROL_STEP_S)
     tasks: Sequence[PostureTask] = stage.tasks
     episodes = PostureEpisodes(hands, tasks, stage.starts, np.random.default_rng(seed))
     ids = np.arange(count)
     shares = np.cumsum([task.share for task in tasks]) / sum(task.share for task in tasks)
     episodes.reset(ids, task=np.searchsorted(shares, (ids + 0.5) / count))
-    observation = posture.observation(posture.OWN_TERMS)
-    obs = np.zeros((count, observation.size), np.float32)
+    pilot.forget()
     judged: list[list[np.ndarray]] = [[] for _ in tasks]
     alive = np.ones(count, bool)
-    with torch.inference_mode():
-        for step in range(steps):
-            episodes.advance()
-            observation.observe(hands.feedback(), episodes.goal, obs)
-            np.nan_to_num(obs, copy=False)
-            action = actor(TensorDict({"policy": torch.from_numpy(obs)}, batch_size=[count]))
-            hands.step(to_excitation(action.numpy().astype(np.float64)))
-            alive &= ~hands.broken()
-            distance = posture.distance_rad(hands.feedback(), episodes.goal)
-            distance = np.where(alive, distance, np.inf)
-            counts = episodes.ends_now() | episodes.moving | (step == steps - 1)
-            for index in range(len(tasks)):
-                judged[index].append(distance[counts & (episodes.task == index)])
+    for step in range(steps):
+        episodes.advance()
+        hands.step(pilot.excite(episodes.goal.target_rad))
+        alive &= ~hands.broken()
+        distance = posture.distance_rad(hands.feedback(), episodes.goal)
+        distance = np.where(alive, distance, np.inf)
+        counts = episodes.ends_now() | episodes.moving | (step == steps - 1)
+        for index in range(len(tasks)):
+            judged[index].append(distance[counts & (episodes.task == index)])
     rows = [
         _row(describe(task), episodes.task == index, np.concatenate(judged[index]), alive)
         for index, task in enumerate(tasks)

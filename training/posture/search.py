@@ -18,12 +18,10 @@ import torch
 from controller.messages import Array
 from controller.names import JOINTS
 from controller.skills import posture
-from training.posture.geometry import fit
 from training.posture.hands import PoseHands
 from training.posture.law import FILE, Law, load_law
-from training.posture.reflex import Reflex
+from training.posture.pilot import bare
 from training.posture.targets import DIGITS, intentions, named
-from training.posture.teacher import Teacher
 
 PROCESSES: Final = 2
 HANDS: Final = 40
@@ -65,17 +63,18 @@ class Judge:
     def __init__(self) -> None:
         torch.set_num_threads(1)
         self._hands = PoseHands(HANDS, "coarse", threads=1)
-        self._reflex = Reflex(self._hands, fit(), load_law())
+        self._pilot = bare(self._hands)
 
     def distances(self, law: Law, seed: int) -> Array:
         """Distance from each posture at its end [rad], (LENGTH, JUDGED_STEPS, HANDS)."""
-        self._reflex.obey(law)
-        hands, teacher = self._hands, Teacher(self._hands, self._reflex)
+        hands, pilot = self._hands, self._pilot
+        pilot.reflex.obey(law)
+        pilot.forget()
         hands.place(np.arange(HANDS), np.zeros((HANDS, len(JOINTS))))
         rows = []
         for wanted in chains(seed):
             for step in range(SEGMENT_STEPS):
-                hands.step(teacher.excite(wanted))
+                hands.step(pilot.excite(wanted))
                 if step >= SEGMENT_STEPS - JUDGED_STEPS:
                     away = np.linalg.norm(hands.feedback().joint_pos - wanted, axis=1)
                     rows.append(np.nan_to_num(away, nan=10.0))

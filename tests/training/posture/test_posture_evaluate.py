@@ -8,12 +8,12 @@ from controller.errors import SettingsError
 from controller.names import JOINTS
 from controller.skills import posture
 from training.commands import evaluate as command
-from training.curriculum import Learning, Noise, Promotion
+from training.curriculum import Promotion
 from training.export import export
 from training.posture import evaluate
 from training.posture.evaluate import PostureAsked, PostureEvaluator, Trial, rise_s, summary
 from training.posture.learn import PostureTrainer
-from training.posture.plan import PostureCurriculum, PostureStage, PostureTask
+from training.posture.plan import Descent, PostureCurriculum, PostureStage, PostureTask
 from training.posture.scoreboard import _print
 from training.posture.targets import named
 
@@ -25,13 +25,12 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stage = PostureStage(
         name="one",
         tasks=[PostureTask(do="hold")],
-        noise=Noise(sigma=0.1),
         promote=Promotion(solved=1.0),
-        learning=Learning(steps=4, epochs=1, minibatches=1),
+        descent=Descent(stretch_s=0.04),
         episode_s=0.1,
     )
     plan = PostureCurriculum(
-        skill="posture", stages=[stage], hands=4, hidden=8, critic=(8,), evaluation_episodes=4
+        skill="posture", stages=[stage], hands=4, hidden=8, evaluation_episodes=4
     )
     trainer = PostureTrainer(plan, folder, threads=1)
     next(iter(trainer.updates()))

@@ -1,30 +1,31 @@
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 
-from bridges.myohand import to_excitation
 from controller import data
-from controller.errors import SettingsError
-from controller.policy import load
+from controller.errors import ContractError, SettingsError
+from controller.policy import check_fit, load
 from controller.skills import posture
 from training.export import export
-from training.posture.env import LEAST_ACTION, PostureEnv, reward, to_action
+from training.learn import load_checkpoint
+from training.posture.episodes import PostureEpisodes
+from training.posture.graph import graph_of
 from training.posture.hands import PoseHands
-from training.posture.learn import PostureTrainer
-from training.posture.plan import PostureCurriculum, PostureReward
+from training.posture.learn import PostureTrainer, cost, importance
+from training.posture.pilot import Pilot, bare
+from training.posture.plan import Descent, PostureCost, PostureCurriculum, PostureStarts
 from training.posture.targets import intentions, named, official_range, reachable
-from training.posture.teacher import Teacher
 from training.skills import load_plan
 
 TINY = """
 skill: posture
-hands: 8
+hands: 10
 hidden: 8
-critic: [8]
-evaluate_every: 64
-evaluation_episodes: 8
+evaluate_every: 30
+evaluation_episodes: 10
 stages:
   - name: all
     tasks:
@@ -33,11 +34,9 @@ stages:
       - {do: follow}
       - {do: hold, to: reachable}
       - {do: hold, to: official}
-    teacher: {rate: 1.0e-3}
     starts: {focus: 0.5}
+    descent: {stretch_s: 0.06, settle_s: 0.04}
     episode_s: 0.2
-    noise: {sigma: 0.1}
-    learning: {steps: 8, epochs: 1, minibatches: 2}
     promote: {solved: 1.0}
 """
 
@@ -56,36 +55,51 @@ def plan(tmp_path: Path) -> PostureCurriculum:
     return found
 
 
-def test_the_teacher_brings_named_postures_inside_the_official_limit(hands: PoseHands) -> None:
-    teacher, targets = Teacher(hands), named()[: hands.count]
+@pytest.fixture
+def trainer(plan: PostureCurriculum, tmp_path: Path) -> PostureTrainer:
+    return PostureTrainer(plan, tmp_path, threads=1)
+
+
+def updates(trainer: PostureTrainer, count: int) -> list[str]:
+    """Problems of so many updates."""
+    return [report.problem for _, report in zip(range(count), trainer.updates(), strict=False)]
+
+
+def test_the_bare_reflex_brings_named_postures_inside_the_official_limit(hands: PoseHands) -> None:
+    pilot, targets = bare(hands), named()[: hands.count]
     hands.place(np.arange(hands.count), np.zeros((hands.count, 23)))
     for _ in range(75):
-        excitation = teacher.excite(targets)
+        excitation = pilot.excite(targets)
         assert ((excitation >= 0.0) & (excitation <= 1.0)).all()
         hands.step(excitation)
     solved = posture.solved(hands.feedback(), posture.begin_at(targets))
     assert solved.mean() > 0.9
 
 
-def test_actions_to_imitate_give_the_excitation_or_are_silent() -> None:
-    excitation = np.array([0.0, 0.003, 0.02, 0.5, 0.9])
-    action = to_action(excitation)
-    assert action[:2] == pytest.approx(LEAST_ACTION)
-    assert to_excitation(action[2:]) == pytest.approx(excitation[2:])
+def test_farther_and_harder_costs_more() -> None:
+    away = torch.tensor([0.0, 0.3, 0.6, 0.8, 2.0])
+    costs = cost(PostureCost(), away, torch.zeros(5, 39)).tolist()
+    assert costs == sorted(costs)
+    assert costs[0] < 0.02
+    assert cost(PostureCost(), away, torch.ones(5, 39))[0] > costs[0]
 
 
-def test_the_reward_is_best_at_rest_on_the_target(hands: PoseHands) -> None:
-    hands.place(np.arange(hands.count), np.zeros((hands.count, 23)))
-    here = hands.feedback()
-    gains = [
-        reward(PostureReward(), here, posture.begin_at(np.full((hands.count, 23), off)))[0]
-        for off in (0.0, 0.05, 0.2, 0.5)
-    ]
-    assert gains == sorted(gains, reverse=True)
-    assert gains[0] == pytest.approx(0.1)
+def test_a_step_counts_once_the_hand_may_have_settled(
+    hands: PoseHands, plan: PostureCurriculum
+) -> None:
+    stage = plan.stages[0]
+    episodes = PostureEpisodes(hands, stage.tasks, stage.starts, np.random.default_rng(0))
+    ids = np.arange(hands.count)
+    episodes.reset(ids, task=ids % 3 // 2 * 2)  # holds and, every third, follows
+    found = []
+    for _ in range(3):
+        episodes.advance()
+        found.append(importance(Descent(settle_s=0.05), episodes).tolist())
+    assert found[0] == pytest.approx([0.0, 0.0, 1.0] * 5)
+    assert found[2] == pytest.approx([1.0] * 15)
 
 
-def test_targets_stay_within_reach(plan: PostureCurriculum) -> None:
+def test_targets_stay_within_reach() -> None:
     rng = np.random.default_rng(0)
     low, high = official_range()
     assert (low <= high).all()
@@ -97,46 +111,105 @@ def test_targets_stay_within_reach(plan: PostureCurriculum) -> None:
 
 
 def test_tasks_draw_hold_change_and_follow(hands: PoseHands, plan: PostureCurriculum) -> None:
-    env = PostureEnv(hands, plan.stages[0], seed=0)
-    episodes = env.episodes
+    stage = plan.stages[0]
+    episodes = PostureEpisodes(hands, stage.tasks, stage.starts, np.random.default_rng(0))
     ids = np.arange(hands.count)
     episodes.reset(ids, task=ids % 5)
     leaps = np.zeros(hands.count)
+    episodes.advance()
     before = episodes.goal.wanted_rad
     for _ in range(8):
         episodes.advance()
         leaps += (episodes.goal.wanted_rad != before).any(axis=1)
         before = episodes.goal.wanted_rad
-    assert (leaps[ids % 5 == 0] == 1).all()
-    assert leaps[ids % 5 == 1].sum() >= 5  # the same posture may be drawn again
+    assert (leaps[ids % 5 == 0] == 0).all()
+    assert leaps[ids % 5 == 1].sum() >= 4  # the same posture may be drawn again
     assert (leaps[ids % 5 == 2] >= 7).all()
     assert episodes.moving.tolist() == (ids % 5 == 2).tolist()
 
 
-def test_it_trains_resumes_and_exports(plan: PostureCurriculum, tmp_path: Path) -> None:
+def test_it_learns(plan: PostureCurriculum, tmp_path: Path) -> None:
+    """The same half second again and again costs less and less."""
+    stage = msgspec.structs.replace(
+        plan.stages[0],
+        tasks=plan.stages[0].tasks[:1],
+        starts=PostureStarts(neutral=1.0, joint_noise_rad=0.0),
+        descent=Descent(rate=0.02, stretch_s=0.5, settle_s=0.3),
+    )
+    plan = msgspec.structs.replace(plan, stages=[stage], hidden=32, evaluate_every=10**9)
     trainer = PostureTrainer(plan, tmp_path, threads=1)
-    losses = []
-    for _, report in zip(range(4), trainer.updates(), strict=False):
+    trainer.progress.next_evaluation = 10**9
+    costs = []
+    for _, report in zip(range(15), trainer.updates(), strict=False):
         assert report.problem == ""
-        losses.append(report.losses["imitation"])
-    assert losses[-1] < losses[0]
+        costs.append(report.losses["cost"])
+        trainer._episodes.rng = np.random.default_rng(0)
+    assert costs[-1] < 0.9 * costs[1]
+
+
+def test_it_resumes_with_all_that_it_remembers(
+    trainer: PostureTrainer, plan: PostureCurriculum, tmp_path: Path
+) -> None:
+    assert updates(trainer, 3) == [""] * 3
     again = PostureTrainer(plan, tmp_path, threads=1)
     again.resume(tmp_path / "checkpoint.pt")
-    assert again.progress.steps == trainer.progress.steps
-    for one, other in zip(again.actor.parameters(), trainer.actor.parameters(), strict=True):
+    assert again.progress == trainer.progress
+    assert again.aim.layers[-1].weight.abs().max() > 0.0
+    for one, other in ((again.aim, trainer.aim), (again.average, trainer.average)):
+        for mine, yours in zip(one.parameters(), other.parameters(), strict=True):
+            assert torch.equal(mine, yours)
+    first, second = again._optimiser.state_dict(), trainer._optimiser.state_dict()
+    assert torch.equal(first["state"][0]["momentum_buffer"], second["state"][0]["momentum_buffer"])
+    assert again._episodes.rng.random() == trainer._episodes.rng.random()
+
+
+def test_a_checkpoint_of_another_size_is_refused(
+    trainer: PostureTrainer, plan: PostureCurriculum, tmp_path: Path
+) -> None:
+    updates(trainer, 1)
+    other = PostureTrainer(msgspec.structs.replace(plan, hidden=16), tmp_path, threads=1)
+    with pytest.raises(ContractError, match="does not fit this curriculum"):
+        other.resume(tmp_path / "checkpoint.pt")
+
+
+def test_a_gradient_of_nan_is_taken_back(trainer: PostureTrainer) -> None:
+    before = [value.clone() for value in trainer.aim.parameters()]
+    handle = trainer.aim.layers[0].weight.register_hook(lambda gradient: gradient * torch.nan)
+    told = updates(trainer, 1)[0]
+    handle.remove()
+    assert "UPDATE 1 TAKEN BACK: the gradient of the network's 'layers.0.weight'" in told
+    assert trainer.progress.discarded == 1
+    for one, other in zip(trainer.aim.parameters(), before, strict=True):
         assert torch.equal(one, other)
+    assert updates(trainer, 1) == [""]
+
+
+def test_the_file_does_what_was_learned(trainer: PostureTrainer, tmp_path: Path) -> None:
+    with torch.no_grad():
+        trainer.average.layers[-1].weight.normal_(0.0, 0.3)
+    trainer.save("checkpoint.pt")
     assert export(tmp_path / "checkpoint.pt", tmp_path / "tiny.onnx") < 1e-4
-    policy = load(tmp_path / "tiny.onnx")
-    assert (policy.contract.skill, policy.contract.rate_hz) == ("posture", 50.0)
+    policy, one = load(tmp_path / "tiny.onnx"), PoseHands(1, "coarse", threads=1)
+    check_fit(policy, posture, 50.0)
     assert policy.terms == posture.OWN_TERMS
-    assert policy.state_crc() == 0
+    state = load_checkpoint(tmp_path / "checkpoint.pt")
+    pilot, plain = Pilot(one, graph_of(state, trainer.curriculum).reflex), bare(one)
+    observation = posture.observation(policy.terms)
+    obs = np.zeros((1, observation.size), np.float32)
+    goal, differs = posture.begin_at(named()[9:10]), 0.0
+    for _ in range(40):
+        observation.observe(one.feedback(), goal, obs)
+        learned = pilot.excite(goal.target_rad)
+        differs = max(differs, np.abs(learned - plain.excite(goal.target_rad)).max())
+        assert np.abs(policy.infer(obs[0]) - learned[0]).max() < 1e-3
+        one.step(learned)
+    assert differs > 0.05
 
 
 def test_the_shipped_curriculum_reads_as_one() -> None:
     plan = load_plan(data.find("configs/curriculum/posture.yaml"))
     assert isinstance(plan, PostureCurriculum)
-    assert plan.stages[0].teacher is not None
-    assert plan.stages[-1].teacher is None
+    assert [stage.tasks[0].do for stage in plan.stages] == ["hold", "change"]
 
 
 def test_a_wrong_key_is_named(tmp_path: Path) -> None:

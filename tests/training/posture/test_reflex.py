@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -8,13 +6,14 @@ from bridges.pose_hand import PoseHand
 from controller import data
 from controller.policy import check_fit, load
 from controller.skills import posture
-from training.posture import geometry, publish
+from training.posture import geometry
+from training.posture.aim import Aim
+from training.posture.body import Body
 from training.posture.geometry import monomials, terms
 from training.posture.hands import PoseHands
 from training.posture.law import load_law
 from training.posture.reflex import Reflex
-from training.posture.targets import joint_range, named
-from training.posture.teacher import Teacher
+from training.posture.targets import joint_range
 
 
 def test_the_slopes_of_the_monomials_are_their_derivatives() -> None:
@@ -41,16 +40,17 @@ def test_the_fit_knows_the_moment_arms(fitted: geometry.Geometry) -> None:
     angle = np.random.default_rng(1).uniform(*joint_range(), (4, 23))
     hands.place(np.arange(4), angle)
     _, _, arms, _, _ = hands.muscles()
-    reflex = Reflex(hands, fitted, load_law())
+    body = Body(hands, fitted)
     with torch.inference_mode():
-        found = reflex._geometry(torch.from_numpy(angle.astype(np.float32)))[1].numpy()
+        found = body(torch.from_numpy(angle.astype(np.float32)))[1].numpy()
     error = found - arms[:, :, hands.layout.joints]
     assert np.sqrt(np.square(error).mean()) < 0.2 * fitted.spread_m
 
 
 def test_a_batch_is_what_each_of_its_hands_is(fitted: geometry.Geometry) -> None:
     rng = np.random.default_rng(0)
-    reflex = Reflex(PoseHands(1, "official", threads=1), fitted, load_law())
+    body = Body(PoseHands(1, "official", threads=1), fitted)
+    reflex = Reflex(body, load_law(), Aim(8))
     low, high = joint_range()
     parts = [rng.uniform(low, high, (3, 23)), rng.normal(0.0, 1.0, (3, 23))]
     parts += [rng.uniform(0.0, 1.0, (3, 39)), rng.uniform(low, high, (3, 23)), np.zeros((3, 39))]
@@ -64,20 +64,15 @@ def test_a_batch_is_what_each_of_its_hands_is(fitted: geometry.Geometry) -> None
     assert ((excitation >= 0.0) & (excitation <= 1.0)).all()
 
 
-def test_the_file_does_what_the_teacher_does(fitted: geometry.Geometry, tmp_path: Path) -> None:
-    publish.write(tmp_path / "reflex.onnx")
-    policy, hands = load(tmp_path / "reflex.onnx"), PoseHands(1, "coarse", threads=1)
-    check_fit(policy, posture, 50.0)
-    teacher = Teacher(hands, Reflex(hands, fitted, load_law()))
-    observation = posture.observation(policy.terms)
-    obs = np.zeros((1, observation.size), np.float32)
-    goal = posture.begin_at(named()[9:10])
-    for _ in range(40):
-        observation.observe(hands.feedback(), goal, obs)
-        taught = teacher.excite(goal.target_rad)
-        assert np.abs(policy.infer(obs[0]) - taught[0]).max() < 1e-3
-        hands.step(taught)
-    assert posture.distance_rad(hands.feedback(), goal)[0] < posture.SOLVED_RAD
+def test_an_untrained_aim_changes_nothing(fitted: geometry.Geometry) -> None:
+    body = Body(PoseHands(1, "official", threads=1), fitted)
+    low, high = (torch.tensor(limit, dtype=torch.float32)[None] for limit in joint_range())
+    silence = torch.zeros(1, 39)
+    parts = (low / 2, torch.zeros(1, 23), silence, high / 2, silence)
+    with torch.inference_mode():
+        bare, aimed = Reflex(body, load_law())(*parts), Reflex(body, load_law(), Aim(8))(*parts)
+    assert torch.equal(bare[0], aimed[0])
+    assert bare[0].max() > 0.0
 
 
 def test_the_shipped_policy_opens_and_closes() -> None:
@@ -96,12 +91,3 @@ def test_the_shipped_policy_opens_and_closes() -> None:
             assert ((excitation >= 0.0) & (excitation <= 1.0)).all()
             hand.write(excitation)
         assert posture.solved(hand.read(), goal), wish
-
-
-def test_the_file_is_written_whole_or_not_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(publish, "fit", lambda: (_ for _ in ()).throw(MemoryError("no room")))
-    with pytest.raises(MemoryError):
-        publish.write(tmp_path / "posture.onnx")
-    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,96 @@
+"""What is exported: a network from observation and memory to excitation."""
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rsl_rl.models import RNNModel
+from tensordict import TensorDict
+from torch import nn
+
+from controller.errors import ContractError
+from controller.names import MUSCLES
+from controller.policy import OBSERVATION
+from controller.skills import baoding
+from training.explore import CorrelatedGaussian
+from training.ppo import OBS_GROUPS
+
+
+class Graph(nn.Module):
+    """(obs, NAME_in, ...) -> (excitation, NAME_out, ...), a batch of one."""
+
+    @abstractmethod
+    def inputs(self) -> dict[str, torch.Tensor]:
+        """Zeros for each input by name, the observation first."""
+
+    @abstractmethod
+    def likely(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """An observation as it may come, (n,)."""
+
+
+class PolicyGraph(Graph):
+    """(obs, h_in, c_in) -> (excitation, h_out, c_out), all (1, n) or (1, 1, n)."""
+
+    def __init__(self, actor: RNNModel) -> None:
+        super().__init__()
+        self.normalizer, self.lstm, self.head = actor.obs_normalizer, actor.rnn.rnn, actor.mlp
+
+    def forward(
+        self, obs: torch.Tensor, h: torch.Tensor, c: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """One control step."""
+        latent, (h_out, c_out) = self.lstm(self.normalizer(obs).unsqueeze(0), (h, c))
+        return _excitation(self.head(latent.squeeze(0))), h_out, c_out
+
+    def inputs(self) -> dict[str, torch.Tensor]:
+        """Zeros for each input by name, the observation first."""
+        memory = {name: torch.zeros(1, 1, self.lstm.hidden_size) for name in ("h_in", "c_in")}
+        return {OBSERVATION: torch.zeros(1, self.normalizer.mean.numel()), **memory}
+
+    def likely(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """An observation as it may come, (n,): as those that were learned from."""
+        centre, spread = self.normalizer.mean.numpy(), self.normalizer.std.numpy()
+        noise = rng.normal(0.0, 1.0, centre.size)
+        found: NDArray[np.float32] = (centre.ravel() + spread.ravel() * noise).astype(np.float32)
+        return found
+
+
+def _excitation(action: torch.Tensor) -> torch.Tensor:
+    """The official map (myosuite base_action.sigmoid_muscle_activation)."""
+    return torch.sigmoid(5.0 * (torch.clamp(action, -1.0, 1.0) - 0.5))
+
+
+def load_actor(state: dict[str, Any], hidden: int) -> RNNModel:
+    """The actor of a checkpoint, in evaluation mode.
+
+    Raises:
+        ContractError: its layers are not ``hidden`` wide.
+    """
+    size = baoding.observation(baoding.OWN_TERMS).size
+    actor = RNNModel(
+        TensorDict({"policy": torch.zeros(1, size)}, batch_size=[1]),
+        {"actor": OBS_GROUPS["actor"]},
+        "actor",
+        len(MUSCLES),
+        hidden_dims=[hidden],
+        obs_normalization=True,
+        distribution_cfg={"class_name": CorrelatedGaussian, "sigma": 0.1, "correlation": 0.0},
+        rnn_hidden_dim=hidden,
+    )
+    take(actor, state)
+    return actor.eval()
+
+
+def take(network: nn.Module, state: dict[str, Any]) -> None:
+    """Load the average of a checkpoint into a network.
+
+    Raises:
+        ContractError: it is of another size.
+    """
+    try:
+        network.load_state_dict(state["average_state_dict"], strict=True)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise ContractError(f"the checkpoint's network does not fit: {reason}") from None
