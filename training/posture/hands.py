@@ -77,7 +77,7 @@ class PoseHands:
         )
 
     def muscles(self) -> tuple[Array, Array, Array, Array, Array]:
-        """What a teacher may know that a policy is not told.
+        """What of the muscles a policy is not told.
 
         Returns:
             Lengths [m] and speeds [m/s] (n, 39), moment arms [m] (n, 39, 23), the joints' own

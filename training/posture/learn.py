@@ -51,7 +51,7 @@ def cost(weights: PostureCost, distance: torch.Tensor, excitation: torch.Tensor)
 def importance(descent: Descent, episodes: PostureEpisodes) -> torch.Tensor:
     """Whether the present step of each hand counts, 0 or 1, (n,)."""
     settled = (episodes.since_s >= descent.settle_s) | episodes.moving
-    return tensor(settled)
+    return torch.from_numpy(settled.astype(np.float32))
 
 
 class PostureTrainer(Learner):
