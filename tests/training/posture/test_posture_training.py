@@ -184,6 +184,23 @@ def test_a_gradient_of_nan_is_taken_back(trainer: PostureTrainer) -> None:
     assert updates(trainer, 1) == [""]
 
 
+def test_a_hand_that_breaks_is_told_and_starts_anew(
+    trainer: PostureTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands = trainer._episodes.hands
+    step = hands.step
+
+    def broken(excitation: np.ndarray) -> None:
+        hands._qvel[3] = np.nan
+        step(excitation)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hands, "step", broken)
+        assert "1 HANDS BROKE" in updates(trainer, 1)[0]
+    assert all(torch.isfinite(value).all() for value in trainer.aim.parameters())
+    assert updates(trainer, 1) == [""]
+
+
 def test_the_file_does_what_was_learned(trainer: PostureTrainer, tmp_path: Path) -> None:
     with torch.no_grad():
         trainer.average.layers[-1].weight.normal_(0.0, 0.3)
