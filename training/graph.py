@@ -11,11 +11,10 @@ from tensordict import TensorDict
 from torch import nn
 
 from controller.errors import ContractError
-from controller.names import MUSCLES
 from controller.policy import OBSERVATION
 from controller.skills import baoding
-from training.explore import CorrelatedGaussian
-from training.ppo import OBS_GROUPS
+from training.curriculum import Noise
+from training.ppo import make_actor
 
 
 class Graph(nn.Module):
@@ -69,16 +68,8 @@ def load_actor(state: dict[str, Any], hidden: int) -> RNNModel:
         ContractError: its layers are not ``hidden`` wide.
     """
     size = baoding.observation(baoding.OWN_TERMS).size
-    actor = RNNModel(
-        TensorDict({"policy": torch.zeros(1, size)}, batch_size=[1]),
-        {"actor": OBS_GROUPS["actor"]},
-        "actor",
-        len(MUSCLES),
-        hidden_dims=[hidden],
-        obs_normalization=True,
-        distribution_cfg={"class_name": CorrelatedGaussian, "sigma": 0.1, "correlation": 0.0},
-        rnn_hidden_dim=hidden,
-    )
+    seen = TensorDict({"policy": torch.zeros(1, size)}, batch_size=[1])
+    actor = make_actor(seen, hidden, Noise(sigma=0.1))
     take(actor, state)
     return actor.eval()
 

@@ -118,6 +118,12 @@ class Learner(ABC):
     def _stage(self) -> Any:
         return self.curriculum.stages[self.progress.stage]
 
+    @property
+    def _seed(self) -> int:
+        """Of the stage's tasks."""
+        seed: int = self.curriculum.seed * 1_000_003 + self.progress.updates
+        return seed
+
     def _batch(self, purpose: str, count: int, physics: str) -> Any:
         """One batch for each purpose and physics; made when first needed."""
         key = f"{purpose} {physics}"
@@ -160,6 +166,12 @@ class Learner(ABC):
         for kept, new in zip(self.average.buffers(), learned.buffers(), strict=True):
             kept.copy_(new)  # an observation's normaliser is an average already
 
+    def _discarded(self, wrong: str) -> str:
+        """Count an update that was taken back because of ``wrong``; says so."""
+        self.progress.discarded += 1
+        number = self.progress.updates + 1
+        return f"  UPDATE {number} TAKEN BACK: {wrong} is not finite; {self._kept()}"
+
     def _kept(self) -> str:
         """The last good checkpoint, in words."""
         saved = self.folder / "checkpoint.pt"
@@ -169,7 +181,7 @@ class Learner(ABC):
 
     def _evaluate(self, report: Report) -> None:
         curriculum, progress = self.curriculum, self.progress
-        stage = curriculum.stages[progress.stage]
+        stage = self._stage
         hands = self._batch("score", curriculum.evaluation_episodes, stage.physics)
         report.scores = self._score(hands, stage)
         self._scores = [asdict(row) for row in report.scores]
@@ -259,6 +271,11 @@ class Learner(ABC):
             reason = " ".join(str(error).split())
             raise ContractError(f"{path}: does not fit this curriculum: {reason}") from None
         self._scores = state["scores"]
+
+
+def hands_broke(count: int, what: str) -> str:
+    """Hands whose physics broke, in words."""
+    return f"  {count} HANDS BROKE: {what}, started anew"
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

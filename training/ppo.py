@@ -13,10 +13,10 @@ from rsl_rl.storage import RolloutStorage
 from controller.names import MUSCLES
 from training.batch import Hands, Physics
 from training.culprit import culprit
-from training.curriculum import Curriculum, Stage
+from training.curriculum import Curriculum, Noise, Stage
 from training.env import HandEnv
 from training.explore import CorrelatedGaussian
-from training.learn import Learner, Report
+from training.learn import Learner, Report, hands_broke
 from training.score import Score, score
 
 OBS_GROUPS: Final = {"actor": ["policy"], "critic": ["policy", "privileged"]}
@@ -39,6 +39,24 @@ class ActorCriticAdam(torch.optim.Adam):
         return super().step(closure)
 
 
+def make_actor(observation: Any, hidden: int, noise: Noise) -> RNNModel:
+    """The untrained actor, its layers ``hidden`` wide; ``observation`` has what it sees."""
+    return RNNModel(
+        observation,
+        OBS_GROUPS,
+        "actor",
+        len(MUSCLES),
+        hidden_dims=[hidden],
+        obs_normalization=True,
+        distribution_cfg={
+            "class_name": CorrelatedGaussian,
+            "sigma": noise.sigma,
+            "correlation": noise.correlation,
+        },
+        rnn_hidden_dim=hidden,
+    )
+
+
 class Trainer(Learner):
     """Learns the skill ``baoding``."""
 
@@ -57,8 +75,7 @@ class Trainer(Learner):
     def _enter_stage(self) -> None:
         index, stage = self.progress.stage, self._stage
         hands = self._batch("learn", self.curriculum.hands, stage.physics)
-        seed = self.curriculum.seed * 1_000_003 + self.progress.updates
-        self.env = HandEnv(hands, stage, self.curriculum.mix(index), seed)
+        self.env = HandEnv(hands, stage, self.curriculum.mix(index), self._seed)
         self._obs = self.env.get_observations()
 
     def _score(self, hands: Hands, stage: Stage) -> list[Score]:
@@ -66,25 +83,8 @@ class Trainer(Learner):
 
     # --- building ------------------------------------------------------------------
 
-    def _make_actor(self) -> RNNModel:
-        noise, hidden = self.curriculum.stages[0].noise, self.curriculum.hidden
-        return RNNModel(
-            self._obs,
-            OBS_GROUPS,
-            "actor",
-            len(MUSCLES),
-            hidden_dims=[hidden],
-            obs_normalization=True,
-            distribution_cfg={
-                "class_name": CorrelatedGaussian,
-                "sigma": noise.sigma,
-                "correlation": noise.correlation,
-            },
-            rnn_hidden_dim=hidden,
-        )
-
     def _build(self) -> PPO:
-        actor = self._make_actor()
+        actor = make_actor(self._obs, self.curriculum.hidden, self.curriculum.stages[0].noise)
         critic = MLPModel(
             self._obs,
             OBS_GROUPS,
@@ -166,9 +166,7 @@ class Trainer(Learner):
         losses = ppo.update()
         problem = self._discard_if_broken(before, losses)
         if env.broken > broken:
-            problem = (
-                f"  {env.broken - broken} HANDS BROKE: {env.what_broke}, started anew{problem}"
-            )
+            problem = hands_broke(env.broken - broken, env.what_broke) + problem
         self._follow(self.actor)
         rate = self._count(steps * env.num_envs, time.monotonic() - began)
         return Report(self.progress, rate, solved, drops, error, losses, problem=problem)
@@ -179,13 +177,11 @@ class Trainer(Learner):
         found = culprit(ppo, self.env.observation, losses)
         if found is None:
             return ""
-        self.progress.discarded += 1
         ppo.load(before, None, strict=True)
         self._retune()  # no memory of the discarded rollout stays, not even in the storage
         self.env.restart()
         self._obs = self.env.get_observations()
-        number = self.progress.updates + 1
-        return f"  UPDATE {number} TAKEN BACK: {found} is not finite; {self._kept()}"
+        return self._discarded(found)
 
     # --- checkpoints ---------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """The hand's body as a network: what muscles pull at, and how a control step moves the joints."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from torch import nn
 from controller.names import JOINTS, MUSCLES
 from training.posture.geometry import Geometry, terms
 from training.posture.hands import PoseHands
-from training.posture.muscles import Muscles
+from training.posture.muscles import Muscles, keep
 from training.posture.targets import joint_range
 
 
@@ -50,13 +50,13 @@ class Body(nn.Module):
         super().__init__()
         low, high = joint_range()
         self.muscles = Muscles(hands.model)
-        self._keep("low", low)
-        self._keep("high", high)
-        self._keep("damping", hands.model.dof_damping[hands.layout.joints])
-        self._keep("lengths", geometry.lengths)
-        self._keep("constant", geometry.constant)
-        self._keep("gravity", geometry.gravity)
-        self._keep("gravity_constant", geometry.gravity_constant)
+        keep(self, "low", low)
+        keep(self, "high", high)
+        keep(self, "damping", hands.model.dof_damping[hands.layout.joints])
+        keep(self, "lengths", geometry.lengths)
+        keep(self, "constant", geometry.constant)
+        keep(self, "gravity", geometry.gravity)
+        keep(self, "gravity_constant", geometry.gravity_constant)
         factors = terms()
         self.register_buffer("factors", torch.from_numpy(factors))
         # a joint's moment arms: the derivatives of all monomials that it is a factor of
@@ -68,10 +68,7 @@ class Body(nn.Module):
             slopes[joint, : place.size] = place
             arms[joint, : place.size] = geometry.lengths.T[place // 3] * 2 / (high - low)[joint]
         self.register_buffer("slopes", torch.from_numpy(slopes))
-        self._keep("arms", arms)
-
-    def _keep(self, name: str, value: Any) -> None:
-        self.register_buffer(name, torch.tensor(np.asarray(value), dtype=torch.float32))
+        keep(self, "arms", arms)
 
     def share(self, angle: torch.Tensor) -> torch.Tensor:
         """Joint angles (n, 23) [rad] as shares of half their range, -1 to 1."""

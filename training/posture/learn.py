@@ -19,7 +19,7 @@ from torch import nn
 from controller.names import MUSCLES
 from controller.settings import convert
 from controller.skills import posture
-from training.learn import Learner, Report
+from training.learn import Learner, Report, hands_broke
 from training.posture.aim import Aim
 from training.posture.body import Body
 from training.posture.course import State, course
@@ -55,7 +55,11 @@ def importance(descent: Descent, episodes: PostureEpisodes) -> torch.Tensor:
 
 
 class PostureTrainer(Learner):
-    """Learns the skill ``posture``."""
+    """Learns the skill ``posture``.
+
+    Attributes:
+        aim: the network that learns.
+    """
 
     curriculum: PostureCurriculum
     average: Aim
@@ -64,26 +68,19 @@ class PostureTrainer(Learner):
         super().__init__(curriculum, folder, threads)
         self._enter_stage()
         body = Body(self._episodes.hands, fit())
-        self._reflex = Reflex(body, load_law(), Aim(curriculum.hidden))
+        self.aim = Aim(curriculum.hidden)
+        self._reflex = Reflex(body, load_law(), self.aim)
         # not Adam: it moves weights that hardly matter as far as any, by noise alone
         rate = self._stage.descent.rate
         self._optimiser = torch.optim.SGD(self.aim.parameters(), rate, MOMENTUM)
         self.average = copy.deepcopy(self.aim)
 
-    @property
-    def aim(self) -> Aim:
-        """The network that learns."""
-        found = self._reflex.aim
-        assert found  # given above
-        return found
-
     def _make_hands(self, count: int, physics: str) -> PoseHands:
         return PoseHands(count, physics, self._threads)
 
     def _enter_stage(self) -> None:
-        stage, seed = self._stage, self.curriculum.seed * 1_000_003 + self.progress.updates
+        stage, rng = self._stage, np.random.default_rng(self._seed)
         hands = self._batch("learn", self.curriculum.hands, stage.physics)
-        rng = np.random.default_rng(seed)
         self._episodes = PostureEpisodes(hands, stage.tasks, stage.starts, rng)
         self._found = torch.zeros(hands.count, len(MUSCLES))
         self._episodes.reset(np.arange(hands.count))
@@ -142,7 +139,7 @@ class PostureTrainer(Learner):
         hands, target = self._episodes.hands, tensor(self._episodes.goal.target_rad)
         state = _held(state, self._stage.descent.passed_back)
         pull = self._reflex.body(state[0])
-        excitation, found = self._reflex.under(pull, *state, target, self._found)
+        excitation, found = self._reflex(*state, target, self._found, pull)
         self._found = found.detach()
         hands.step(excitation.detach().numpy().astype(np.float64))
         guessed = course(self._reflex.body, pull, state, excitation)
@@ -164,9 +161,7 @@ class PostureTrainer(Learner):
                 gradient /= norm.clamp(min=SMALLEST)
             self._optimiser.step()
             return told
-        self.progress.discarded += 1
-        number, wrong = self.progress.updates + 1, self._culprit(total)
-        return f"{told}  UPDATE {number} TAKEN BACK: {wrong} is not finite; {self._kept()}"
+        return told + self._discarded(self._culprit(total))
 
     def _replace_broken(self) -> str:
         hands = self._episodes.hands
@@ -174,7 +169,7 @@ class PostureTrainer(Learner):
         if not lost.size:
             return ""
         self._begin(lost)
-        return f"  {lost.size} HANDS BROKE: {hands.what_broke}, started anew"
+        return hands_broke(lost.size, hands.what_broke)
 
     def _culprit(self, total: torch.Tensor) -> str:
         if not torch.isfinite(total):

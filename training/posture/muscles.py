@@ -11,6 +11,11 @@ import torch
 from torch import nn
 
 
+def keep(module: nn.Module, name: str, value: Any) -> None:
+    """Give a network a constant, as float32."""
+    module.register_buffer(name, torch.tensor(np.asarray(value), dtype=torch.float32))
+
+
 class Muscles(nn.Module):
     """Lengths [m] and speeds [m/s] of muscles (n, 39) -> their forces [N]."""
 
@@ -33,7 +38,7 @@ class Muscles(nn.Module):
             "fastest_m_s": unit_m * speed,
         }
         for name, value in constants.items():
-            self.register_buffer(name, torch.tensor(value, dtype=torch.float32))
+            keep(self, name, value)
 
     def forward(
         self, length_m: torch.Tensor, speed_m_s: torch.Tensor

@@ -6,6 +6,7 @@ import torch
 from controller.messages import Array
 from controller.names import MUSCLES
 from training.posture.body import Body
+from training.posture.course import State
 from training.posture.geometry import fit
 from training.posture.hands import PoseHands
 from training.posture.law import load_law
@@ -37,7 +38,7 @@ def bare(hands: PoseHands) -> Pilot:
     return Pilot(hands, Reflex(Body(hands, fit()), load_law()))
 
 
-def seen(hands: PoseHands) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def seen(hands: PoseHands) -> State:
     """Angles, velocities and activations of the hands, as a policy is told them."""
     now = hands.feedback()
     return tensor(now.joint_pos), tensor(now.joint_vel), tensor(now.activation)

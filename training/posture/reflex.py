@@ -5,7 +5,7 @@ It is told only what a policy is told and works out the moment arms by itself
 (training/posture/search.py); where it aims is learned (training/posture/aim.py).
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from training.posture.aim import Aim
 from training.posture.body import Body, Pull
 from training.posture.law import FIRST, Law
 from training.posture.least_squares import least_squares
+from training.posture.muscles import keep
 
 FASTEST_RAD_S: Final = 15.0
 AT_LIMIT_RAD: Final = 0.03
@@ -42,16 +43,13 @@ class Reflex(nn.Module):
         self.body, self.aim = body, aim
         self.obey(law)
 
-    def _keep(self, name: str, value: Any) -> None:
-        self.register_buffer(name, torch.tensor(np.asarray(value), dtype=torch.float32))
-
     def obey(self, law: Law) -> None:
         """Work by other numbers from now on."""
         self.law = law
         gain, weight, away, detour = law.by_joint()
         for name, value in (("gain", gain), ("weight", weight), ("away", np.log(away))):
-            self._keep(name, value)
-        self._keep("detour", detour.T)
+            keep(self, name, value)
+        keep(self, "detour", detour.T)
 
     def forward(
         self,
@@ -60,6 +58,7 @@ class Reflex(nn.Module):
         active: torch.Tensor,
         target: torch.Tensor,
         found: torch.Tensor,
+        pull: Pull | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """One control step.
 
@@ -69,23 +68,13 @@ class Reflex(nn.Module):
             active: activations, (n, 39).
             target: wanted angles [rad], (n, 23).
             found: the activations that the last step asked for, (n, 39), zeros at first.
+            pull: what acts on the joints, where the caller has it already.
 
         Returns:
             Excitations, and the activations asked for, (n, 39) each.
         """
-        return self.under(self.body(angle), angle, speed, active, target, found)
-
-    def under(
-        self,
-        pull: Pull,
-        angle: torch.Tensor,
-        speed: torch.Tensor,
-        active: torch.Tensor,
-        target: torch.Tensor,
-        found: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """As ``forward``, when it is known what acts on the joints."""
         body, error = self.body, target - angle
+        pull = pull or body(angle)
         distant = self._other_end(error)
         aim = target + error.clamp(-DETOUR_RAD, DETOUR_RAD) @ self.detour
         weight = self.weight * (self.away * distant).exp()
