@@ -61,7 +61,9 @@ class IntentionOutlet:
         return self._open.wait_for_reader(timeout_s)
 
     def close(self) -> None:
-        """Take the stream off the network."""
+        """Take the stream off the network, in a process that goes on; its end does so anyway."""
+        if self._outlet:
+            self._outlet.close()
         self._outlet = None
 
     @property

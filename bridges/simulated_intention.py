@@ -8,9 +8,7 @@ skill's affair.
 """
 
 import json
-import os
 import signal
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -157,8 +155,6 @@ def main(
         if not scene.silent:
             tremor = float(noise.normal(0.0, TREMOR)) if noise else 0.0
             outlet.push((scene.rotation + tremor,), scene.engage * signals.engaged)
-    sys.stdout.flush()
-    os._exit(0)  # liblsl may crash when it takes down an outlet that is still being read
 
 
 if __name__ == "__main__":

@@ -133,7 +133,6 @@ def main(session: str) -> None:
     outlet = IntentionOutlet(posture.CHANNELS, session, session)
     while not signals.stop:
         play(outlet, lambda: engages(board), signals)
-    os._exit(0)  # liblsl may crash when it takes down an outlet that is still being read
 
 
 if __name__ == "__main__":

@@ -74,7 +74,6 @@ def main(
         pass
     for scene in scenes(STORY if loop else (*STORY, REST), 1.0, loop, signals):
         outlet.push(scene.values(), scene.engage * signals.engaged)
-    outlet.close()
 
 
 if __name__ == "__main__":

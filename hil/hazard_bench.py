@@ -263,8 +263,6 @@ class Bench(DaemonProcess):
     def close(self) -> None:
         """End the daemon, and leave nothing behind."""
         super().close()
-        if self._outlet:
-            self._outlet.close()
         self._temporary.cleanup()
 
 

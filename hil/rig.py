@@ -138,5 +138,4 @@ class Rig(DaemonProcess):
     def close(self) -> None:
         """End the daemon, and leave nothing behind."""
         super().close()
-        self._outlet.close()
         self._temporary.cleanup()

@@ -41,5 +41,7 @@ class EmgOutlet:
         return self._outlet is not None and self._outlet.wait_for_reader(timeout_s)
 
     def close(self) -> None:
-        """Take the stream off the network."""
+        """Take the stream off the network, in a process that goes on; its end does so anyway."""
+        if self._outlet:
+            self._outlet.close()
         self._outlet = None

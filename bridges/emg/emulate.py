@@ -1,7 +1,5 @@
 """``myoloop emulate emg``: a subject with electrodes on, who plays the demo's story."""
 
-import os
-import sys
 from typing import Annotated
 
 import typer
@@ -43,8 +41,6 @@ def emg(
         subject.follow(follow)
     else:
         subject.play(loop, rest)
-    sys.stdout.flush()
-    os._exit(0)  # liblsl may crash when it takes down an outlet that is still being read
 
 
 def known(fault: str) -> Fault:

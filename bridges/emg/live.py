@@ -181,7 +181,6 @@ class Live:
         }
 
     def close(self) -> None:
-        """Take the intention off the network and let the pedal go."""
-        self._outlet.close()
+        """Let the pedal go; the intention ends with the process."""
         if self._pedal:
             self._pedal.close()

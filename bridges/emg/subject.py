@@ -93,7 +93,6 @@ class Subject:
         self._signals = Signals()
         self._forearm = Forearm(*forearm)
         self._open = (session, name, source_id, pedal_id)
-        self._outlets: tuple[EmgOutlet, IntentionOutlet] | None = None
         use_session(session)
 
     def play(self, loop: bool, rest_s: float) -> None:
@@ -111,8 +110,10 @@ class Subject:
     def follow(self, prompts_id: str) -> None:
         """Do what a prompt stream asks, a reaction time later, and what the next one asks."""
         while inlet := self._prompts(prompts_id):
-            self._live(_Obedience(inlet).scene)
-            self._outlets = None  # nobody reads them any more
+            outlets = self._live(_Obedience(inlet).scene)
+            if not self._signals.stop:
+                for outlet in outlets:
+                    outlet.close()  # nobody reads it any more
 
     def _prompts(self, source_id: str) -> MarkerInlet | None:
         while not self._signals.stop:
@@ -121,11 +122,10 @@ class Subject:
                     return MarkerInlet(stream)
         return None
 
-    def _live(self, scene: Callable[[float], Scene | None]) -> None:
+    def _live(self, scene: Callable[[float], Scene | None]) -> tuple[EmgOutlet, IntentionOutlet]:
         session, name, source_id, pedal_id = self._open
         outlet = EmgOutlet(source_id, session, name, rate_hz=self._forearm.rate_hz)
         pedal = IntentionOutlet((), pedal_id, session, PEDAL)
-        self._outlets = outlet, pedal  # until the process ends: liblsl may crash otherwise, if read
         while not self._signals.stop and not outlet.wait_for_reader(STOP_CHECK_S):
             pass
         live = LiveForearm(self._forearm, outlet)
@@ -140,3 +140,4 @@ class Subject:
             if ticks % PEDAL_EVERY == 0 and not now.silent:
                 pedal.push((), now.engage * self._signals.engaged)
             ticks += 1
+        return outlet, pedal

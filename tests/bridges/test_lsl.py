@@ -1,5 +1,6 @@
 """The LSL source against real streams over loopback."""
 
+import gc
 import math
 import re
 import signal
@@ -16,7 +17,7 @@ import pytest
 
 from bridges import lsl_api
 from bridges.lsl import create
-from bridges.lsl_api import Stream
+from bridges.lsl_api import Stream, streams
 from bridges.lsl_match import Wanted, mismatches
 from bridges.lsl_outlet import IntentionOutlet
 from controller.errors import SettingsError, StreamError
@@ -166,6 +167,20 @@ def test_of_two_streams_of_one_name_the_source_id_decides(
     wrong.push([0.1], 1.0)
     right.push([0.9], 1.0)
     assert read_until(source, fresh).values == pytest.approx([0.9])
+
+
+def test_a_stream_ends_with_close_or_its_process_never_because_nobody_holds_it(
+    lsl_session, source_id
+):
+    """liblsl crashes now and then when it takes one down that somebody connects to."""
+
+    closed = IntentionOutlet(CHANNELS, f"closed-{source_id}", lsl_session)
+    IntentionOutlet(CHANNELS, f"dropped-{source_id}", lsl_session)
+    gc.collect()
+    closed.close()
+    found = {stream.source_id for stream in streams(0.5)}
+    assert f"dropped-{source_id}" in found
+    assert f"closed-{source_id}" not in found
 
 
 def test_two_streams_with_one_source_id_are_refused(make_outlet, open_source):

@@ -13,6 +13,13 @@ from bridges.lsl_api import local_clock_s
 
 PATIENCE_S = 15.0
 
+IN_VOLTS = """
+import sys, time
+from bridges.emg.amplifier import EmgOutlet
+outlet = EmgOutlet(*sys.argv[1:], unit="volts")
+time.sleep(60.0)
+"""
+
 
 @pytest.fixture
 def amplifier(lsl_session: str, source_id: str) -> Callable[..., EmgOutlet]:
@@ -53,15 +60,17 @@ def arrived(rows, stamps_s, lost) -> bool:
     return len(rows) > 0 and not lost
 
 
-def test_an_amplifier_that_restarts_is_found_again_but_none_with_other_units(inlet, amplifier):
+def test_an_amplifier_that_restarts_is_found_again_but_none_with_other_units(
+    inlet, amplifier, start, source_id, lsl_session
+):
     emg, outlet = inlet
     pull_until(emg, outlet, arrived)
     outlet.close()
-    other = amplifier(unit="volts")
-    rows, _, lost = pull_until(emg, other, lambda rows, stamps_s, lost: "units" in lost)
+    other = start("-c", IN_VOLTS, source_id, lsl_session)  # liblsl: it is asked while it ends
+    rows, _, lost = pull_until(emg, None, lambda rows, stamps_s, lost: "units" in lost)
     assert not len(rows)
     assert "units volts/" in lost and "instead of microvolts/" in lost
-    other.close()
+    other.kill()
     rows, stamps_s, _ = pull_until(emg, amplifier(), arrived)
     assert emg.links == 2
     assert len(rows) == len(stamps_s)
