@@ -1,7 +1,8 @@
 """What is learned: where the reflex aims, and what it weighs, in each state of the hand.
 
 The reflex looks one step ahead and gets stuck on ways that are not straight. The network looks
-at the whole hand and tells it a detour; untrained it says nothing, and the reflex is as it was.
+at the whole hand and tells it where else to aim; untrained it says nothing, and the reflex is as
+it was. By which posture a new target is approached is learned too (training/posture/ways.py).
 """
 
 from typing import Final
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from controller.names import JOINTS, MUSCLES
+from training.posture.ways import Ways, load_ways
 
 FURTHEST_RAD: Final = 1.0  # beside the target
 LOUDEST: Final = 1.5  # logarithm of a weight's factor
@@ -19,7 +21,11 @@ SEEN: Final = 4 * len(JOINTS) + len(MUSCLES)
 
 
 class Aim(nn.Module):
-    """Offsets of the targets [rad] and logarithms of the weights' factors, (n, 23) each."""
+    """Offsets of the targets [rad] and logarithms of the weights' factors, (n, 23) each.
+
+    Attributes:
+        ways: chooses what is aimed at first.
+    """
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -32,6 +38,7 @@ class Aim(nn.Module):
         )
         for values in self.layers[-1].parameters():
             nn.init.zeros_(values)
+        self.ways = Ways(load_ways())
 
     def forward(
         self,

@@ -17,35 +17,33 @@ from training.posture.geometry import fit
 from training.posture.hands import PoseHands
 from training.posture.law import Law
 from training.posture.plan import PostureCurriculum
-from training.posture.reflex import Reflex
+from training.posture.reflex import MEMORY, Reflex
 from training.posture.targets import joint_range
 
-STATE: Final = "activation"
+STATE: Final = "memory"
 ACTIVE: Final = 0.2  # of likely activations, the most
 
 
 class ReflexGraph(Graph):
-    """(obs, activation_in) -> (excitation, activation_out), all (1, n)."""
+    """(obs, memory_in) -> (excitation, memory_out), all (1, n)."""
 
     def __init__(self, reflex: Reflex) -> None:
         super().__init__()
         self.reflex = reflex
 
-    def forward(
-        self, obs: torch.Tensor, activation: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, obs: torch.Tensor, memory: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """One control step."""
         sizes = [posture.TERMS[name].size for name in posture.OWN_TERMS]
         angle, speed, active, target, _ = torch.split(obs, sizes, dim=1)
-        excitation, found = self.reflex(angle, speed, active, target, activation)
-        return excitation, found
+        excitation, memory = self.reflex(angle, speed, active, target, memory)
+        return excitation, memory
 
     def inputs(self) -> dict[str, torch.Tensor]:
         """Zeros for each input by name, the observation first."""
         size = posture.observation(posture.OWN_TERMS).size
         return {
             OBSERVATION: torch.zeros(1, size),
-            f"{STATE}_in": torch.zeros(1, len(MUSCLES)),
+            f"{STATE}_in": torch.zeros(1, MEMORY),
         }
 
     def likely(self, rng: np.random.Generator) -> NDArray[np.float32]:

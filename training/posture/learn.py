@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from controller.names import MUSCLES
 from controller.settings import convert
 from controller.skills import posture
 from training.learn import Learner, Report, hands_broke
@@ -28,9 +27,11 @@ from training.posture.geometry import fit
 from training.posture.hands import PoseHands
 from training.posture.law import Law, load_law
 from training.posture.pilot import Pilot, seen, tensor
-from training.posture.plan import Descent, PostureCost, PostureCurriculum, PostureStage
-from training.posture.reflex import Reflex
+from training.posture.plan import PostureCost, PostureCurriculum, PostureStage
+from training.posture.reflex import MEMORY, Reflex
 from training.posture.score import score
+from training.posture.trials import Trials
+from training.posture.ways import leaps, way_of
 from training.score import Score
 
 EDGE_RAD: Final = 0.64  # where a step is half missed: a little inside of the official limit
@@ -48,9 +49,10 @@ def cost(weights: PostureCost, distance: torch.Tensor, excitation: torch.Tensor)
     return weights.missed * missed + weights.distance * far + weights.effort * effort
 
 
-def importance(descent: Descent, episodes: PostureEpisodes) -> torch.Tensor:
+def importance(episodes: PostureEpisodes) -> torch.Tensor:
     """Whether the present step of each hand counts, 0 or 1, (n,)."""
-    settled = (episodes.since_s >= descent.settle_s) | episodes.moving
+    settle_s = np.array([task.settle_s for task in episodes.tasks])[episodes.task]
+    settled = (episodes.since_s >= settle_s) | episodes.moving
     return torch.from_numpy(settled.astype(np.float32))
 
 
@@ -72,7 +74,8 @@ class PostureTrainer(Learner):
         self._reflex = Reflex(body, load_law(), self.aim)
         # not Adam: it moves weights that hardly matter as far as any, by noise alone
         rate = self._stage.descent.rate
-        self._optimiser = torch.optim.SGD(self.aim.parameters(), rate, MOMENTUM)
+        self._optimiser = torch.optim.SGD(self.aim.layers.parameters(), rate, MOMENTUM)
+        self._trials = Trials(self.aim.ways, curriculum.hands)
         self.average = copy.deepcopy(self.aim)
 
     def _make_hands(self, count: int, physics: str) -> PoseHands:
@@ -82,7 +85,7 @@ class PostureTrainer(Learner):
         stage, rng = self._stage, np.random.default_rng(self._seed)
         hands = self._batch("learn", self.curriculum.hands, stage.physics)
         self._episodes = PostureEpisodes(hands, stage.tasks, stage.starts, rng)
-        self._found = torch.zeros(hands.count, len(MUSCLES))
+        self._memory = torch.zeros(hands.count, MEMORY)
         self._episodes.reset(np.arange(hands.count))
 
     def _retune(self) -> None:
@@ -103,7 +106,7 @@ class PostureTrainer(Learner):
         episodes = self._episodes
         episodes.ended(ids)
         episodes.reset(ids)
-        self._found[ids] = 0.0
+        self._memory[ids] = 0.0
 
     def _fresh(self) -> NDArray[np.intp]:
         """Hands that start anew at this update."""
@@ -112,24 +115,33 @@ class PostureTrainer(Learner):
         return np.flatnonzero(holds | (episodes.rng.random(holds.size) < afresh))
 
     def _update(self) -> Report:
+        with torch.set_grad_enabled(self._stage.descent.rate > 0.0):
+            return self._stretch()
+
+    def _stretch(self) -> Report:
         began, episodes, stage = time.monotonic(), self._episodes, self._stage
         self._begin(self._fresh())
         steps = round(stage.descent.stretch_s / posture.CONTROL_STEP_S)
+        count = episodes.hands.count
         total, inside, errors = torch.zeros(()), 0.0, []
+        spent, counted = torch.zeros(count), torch.zeros(count)
         state = seen(episodes.hands)
         for _ in range(steps):
             episodes.advance()
             state, excitation = self._step(state)
             distance = (state[0] - tensor(episodes.goal.wanted_rad)).norm(dim=1)
-            counts = importance(stage.descent, episodes)
-            total = total + (counts * cost(stage.cost, distance, excitation)).mean() / steps
+            counts = importance(episodes)
+            each = cost(stage.cost, distance, excitation)
+            total = total + (counts * self._trials.on_policy * each).mean() / steps
+            spent, counted = spent + counts * each.detach(), counted + counts
             away = distance.detach()
             inside += float((away < posture.SOLVED_RAD).float().mean()) / steps
             errors.append(float(away.median()))
         problem = self._descend(total)
+        surprise = self._trials.learn(spent / counted.clamp(min=1.0), counted > 0.0)
         self._follow(self.aim)
-        rate = self._count(steps * episodes.hands.count, time.monotonic() - began)
-        losses = {"cost": total.item()}
+        rate = self._count(steps * count, time.monotonic() - began)
+        losses = {"cost": total.item(), "ways": surprise}
         return Report(
             self.progress, rate, inside, 0, float(np.mean(errors)) * 1e3, losses, problem=problem
         )
@@ -138,11 +150,16 @@ class PostureTrainer(Learner):
         """One control step on MuJoCo, whose outcome carries the gradient of the course."""
         hands, target = self._episodes.hands, tensor(self._episodes.goal.target_rad)
         state = _held(state, self._stage.descent.passed_back)
-        pull = self._reflex.body(state[0])
-        excitation, found = self._reflex(*state, target, self._found, pull)
-        self._found = found.detach()
+        body = self._reflex.body
+        pull = body(state[0])
+        self.aim.ways.explore = self._stage.descent.explore
+        leapt = leaps(target, self._memory)
+        excitation, memory = self._reflex(*state, target, self._memory, pull)
+        self._memory = memory.detach()
+        asked = torch.cat([body.share(state[0]), body.share(target)], dim=1).detach()
+        self._trials.note(leapt, asked, way_of(self._memory)[:, 0])
         hands.step(excitation.detach().numpy().astype(np.float64))
-        guessed = course(self._reflex.body, pull, state, excitation)
+        guessed = course(body, pull, state, excitation)
         real = seen(hands)
         angle, speed, active = (
             was + (may - may.detach()) for was, may in zip(real, guessed, strict=True)
@@ -151,6 +168,8 @@ class PostureTrainer(Learner):
 
     def _descend(self, total: torch.Tensor) -> str:
         """Follow the gradient if it is finite, else leave all as it was; says what was wrong."""
+        if not total.requires_grad:
+            return self._replace_broken()
         self._optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         gradients = [value.grad for value in self.aim.parameters() if value.grad is not None]
@@ -190,8 +209,12 @@ class PostureTrainer(Learner):
             "aim_state_dict": self.aim.state_dict(),
             "average_state_dict": self.average.state_dict(),
             "optimizer_state_dict": self._optimiser.state_dict(),
+            "trials_state_dict": self._trials.state_dict(),
             "focus": episodes.focus.solved.tolist(),
-            "random": {"episodes": episodes.rng.bit_generator.state},
+            "random": {
+                "torch": torch.get_rng_state(),
+                "episodes": episodes.rng.bit_generator.state,
+            },
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
@@ -199,7 +222,9 @@ class PostureTrainer(Learner):
         self.aim.load_state_dict(state["aim_state_dict"], strict=True)
         self.average.load_state_dict(state["average_state_dict"], strict=True)
         self._optimiser.load_state_dict(state["optimizer_state_dict"])
+        self._trials.load_state_dict(state["trials_state_dict"])
         self._episodes.focus.solved[:] = state["focus"]
+        torch.set_rng_state(state["random"]["torch"])
         self._episodes.rng.bit_generator.state = state["random"]["episodes"]
 
 

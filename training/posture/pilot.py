@@ -4,13 +4,12 @@ import numpy as np
 import torch
 
 from controller.messages import Array
-from controller.names import MUSCLES
 from training.posture.body import Body
 from training.posture.course import State
 from training.posture.geometry import fit
 from training.posture.hands import PoseHands
 from training.posture.law import load_law
-from training.posture.reflex import Reflex
+from training.posture.reflex import MEMORY, Reflex
 
 
 class Pilot:
@@ -22,13 +21,13 @@ class Pilot:
 
     def forget(self) -> None:
         """Start from silence, as a policy's reset does."""
-        self._found = torch.zeros(self.hands.count, len(MUSCLES))
+        self._memory = torch.zeros(self.hands.count, MEMORY)
 
     def excite(self, target_rad: Array) -> Array:
         """Excitations, (n, 39), towards the joint angles (n, 23) [rad]."""
         target = tensor(target_rad)
         with torch.inference_mode():
-            excitation, self._found = self.reflex(*seen(self.hands), target, self._found)
+            excitation, self._memory = self.reflex(*seen(self.hands), target, self._memory)
         found: Array = excitation.numpy().astype(np.float64)
         return found
 

@@ -20,6 +20,8 @@ class PostureTask(Settings, frozen=True, kw_only=True):
     share: Positive = 1.0
     segment_s: tuple[Positive, Positive] = (1.5, 1.5)
     """How long ``change`` keeps a target."""
+    settle_s: Annotated[float, Meta(ge=0.0)] = 0.9
+    """So soon after a change nothing counts yet, unless the target moves all the time."""
     hz: tuple[Positive, Positive] = (0.2, 0.6)
     """Of the swing of ``follow``."""
 
@@ -50,16 +52,17 @@ class PostureCost(Settings, frozen=True, kw_only=True):
 class Descent(Settings, frozen=True, kw_only=True):
     """How the gradient is taken and followed."""
 
-    rate: Positive = 1.5e-3
-    """How far an update moves the weights, all together, besides its momentum."""
+    rate: Annotated[float, Meta(ge=0.0)] = 1.5e-3
+    """How far an update moves the weights of the aim, all together, besides its momentum. At 0
+    only the ways are learned, in a third of the time."""
     stretch_s: Positive = 1.5
     """Gradients pass through so much time; an update is one such stretch of every hand."""
     passed_back: Positive = 0.5
     """Largest gradient of a hand's cost by its state that a step passes back to the one before.
     Muscles that pull against each other let it grow beyond all bounds in a few hands, whose
     noise would drown the others."""
-    settle_s: Annotated[float, Meta(ge=0.0)] = 0.9
-    """So soon after a change nothing counts yet."""
+    explore: Share = 0.3
+    """Share of the ways to new targets that are chosen by chance."""
     afresh: Share = 0.15
     """Share of the hands that start anew at an update; those that hold all do."""
 

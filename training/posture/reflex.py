@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from controller.names import MUSCLES
+from training.posture import ways
 from training.posture.aim import Aim
 from training.posture.body import Body, Pull
 from training.posture.law import FIRST, Law
@@ -21,6 +23,7 @@ FASTEST_RAD_S: Final = 15.0
 AT_LIMIT_RAD: Final = 0.03
 WANTS_LIMIT_RAD: Final = 0.12
 DETOUR_RAD: Final = 0.8  # errors count up to this in a detour
+MEMORY: Final = len(MUSCLES) + ways.MEMORY
 
 
 class Reflex(nn.Module):
@@ -57,7 +60,7 @@ class Reflex(nn.Module):
         speed: torch.Tensor,
         active: torch.Tensor,
         target: torch.Tensor,
-        found: torch.Tensor,
+        memory: torch.Tensor,
         pull: Pull | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """One control step.
@@ -67,13 +70,18 @@ class Reflex(nn.Module):
             speed: theirs [rad/s], (n, 23).
             active: activations, (n, 39).
             target: wanted angles [rad], (n, 23).
-            found: the activations that the last step asked for, (n, 39), zeros at first.
+            memory: what the last step gave back, (n, MEMORY), zeros at first: the activations that
+                it asked for, and what training/posture/ways.py remembers.
             pull: what acts on the joints, where the caller has it already.
 
         Returns:
-            Excitations, and the activations asked for, (n, 39) each.
+            Excitations, (n, 39), and the memory.
         """
-        body, error = self.body, target - angle
+        body = self.body
+        found, where = memory[:, : len(MUSCLES)], memory[:, len(MUSCLES) :]
+        if self.aim:
+            target, where = self.aim.ways(target, body.share(angle), body.share(target), where)
+        error = target - angle
         pull = pull or body(angle)
         distant = self._other_end(error)
         aim = target + error.clamp(-DETOUR_RAD, DETOUR_RAD) @ self.detour
@@ -90,7 +98,8 @@ class Reflex(nn.Module):
         unit = weight / (body.damping * self.gain)
         effect = arms * force[:, :, None] * unit[:, None, :]  # (n, 39, 23)
         found = least_squares(effect, torque * unit, self.law.effort, found)
-        return (found + self.law.lead * (found - active)).clamp(0.0, 1.0), found
+        excitation = (found + self.law.lead * (found - active)).clamp(0.0, 1.0)
+        return excitation, torch.cat([found, where], dim=1)
 
     def _other_end(self, error: torch.Tensor) -> torch.Tensor:
         """How far away the other end of each joint's digit is, 0-1, (n, 23)."""

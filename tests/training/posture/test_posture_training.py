@@ -29,13 +29,13 @@ evaluation_episodes: 10
 stages:
   - name: all
     tasks:
-      - {do: hold, to: digits}
-      - {do: change, to: postures, segment_s: [0.06, 0.1]}
+      - {do: hold, to: digits, settle_s: 0.04}
+      - {do: change, to: postures, segment_s: [0.06, 0.1], settle_s: 0.04}
       - {do: follow}
-      - {do: hold, to: reachable}
-      - {do: hold, to: official}
+      - {do: hold, to: reachable, settle_s: 0.04}
+      - {do: hold, to: official, settle_s: 0.04}
     starts: {focus: 0.5}
-    descent: {stretch_s: 0.06, settle_s: 0.04}
+    descent: {stretch_s: 0.06}
     episode_s: 0.2
     promote: {solved: 1.0}
 """
@@ -88,13 +88,14 @@ def test_a_step_counts_once_the_hand_may_have_settled(
     hands: PoseHands, plan: PostureCurriculum
 ) -> None:
     stage = plan.stages[0]
-    episodes = PostureEpisodes(hands, stage.tasks, stage.starts, np.random.default_rng(0))
+    tasks = [msgspec.structs.replace(task, settle_s=0.05) for task in stage.tasks]
+    episodes = PostureEpisodes(hands, tasks, stage.starts, np.random.default_rng(0))
     ids = np.arange(hands.count)
     episodes.reset(ids, task=ids % 3 // 2 * 2)  # holds and, every third, follows
     found = []
     for _ in range(3):
         episodes.advance()
-        found.append(importance(Descent(settle_s=0.05), episodes).tolist())
+        found.append(importance(episodes).tolist())
     assert found[0] == pytest.approx([0.0, 0.0, 1.0] * 5)
     assert found[2] == pytest.approx([1.0] * 15)
 
@@ -132,9 +133,9 @@ def test_it_learns(plan: PostureCurriculum, tmp_path: Path) -> None:
     """The same half second again and again costs less and less."""
     stage = msgspec.structs.replace(
         plan.stages[0],
-        tasks=plan.stages[0].tasks[:1],
+        tasks=[msgspec.structs.replace(plan.stages[0].tasks[0], settle_s=0.3)],
         starts=PostureStarts(neutral=1.0, joint_noise_rad=0.0),
-        descent=Descent(rate=0.02, stretch_s=0.5, settle_s=0.3),
+        descent=Descent(rate=0.02, stretch_s=0.5),
     )
     plan = msgspec.structs.replace(plan, stages=[stage], hidden=32, evaluate_every=10**9)
     trainer = PostureTrainer(plan, tmp_path, threads=1)
@@ -145,6 +146,20 @@ def test_it_learns(plan: PostureCurriculum, tmp_path: Path) -> None:
         costs.append(report.losses["cost"])
         trainer._episodes.rng = np.random.default_rng(0)
     assert costs[-1] < 0.9 * costs[1]
+
+
+def test_at_a_rate_of_0_only_the_ways_are_learned(
+    plan: PostureCurriculum, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.posture.trials.BATCH", 20)
+    stage = msgspec.structs.replace(plan.stages[0], descent=Descent(rate=0.0, stretch_s=0.06))
+    trainer = PostureTrainer(msgspec.structs.replace(plan, stages=[stage]), tmp_path, threads=1)
+    before = {name: value.clone() for name, value in trainer.aim.named_parameters()}
+    assert updates(trainer, 4) == [""] * 4
+    changed = {
+        name for name, value in trainer.aim.named_parameters() if (value != before[name]).any()
+    }
+    assert changed == {name for name in before if name.startswith("ways.")}
 
 
 def test_it_resumes_with_all_that_it_remembers(
@@ -158,6 +173,7 @@ def test_it_resumes_with_all_that_it_remembers(
     for one, other in ((again.aim, trainer.aim), (again.average, trainer.average)):
         for mine, yours in zip(one.parameters(), other.parameters(), strict=True):
             assert torch.equal(mine, yours)
+    assert torch.equal(again.aim.ways.cost[0].weight, trainer.aim.ways.cost[0].weight)
     first, second = again._optimiser.state_dict(), trainer._optimiser.state_dict()
     assert torch.equal(first["state"][0]["momentum_buffer"], second["state"][0]["momentum_buffer"])
     assert again._episodes.rng.random() == trainer._episodes.rng.random()
@@ -204,6 +220,7 @@ def test_a_hand_that_breaks_is_told_and_starts_anew(
 def test_the_file_does_what_was_learned(trainer: PostureTrainer, tmp_path: Path) -> None:
     with torch.no_grad():
         trainer.average.layers[-1].weight.normal_(0.0, 0.3)
+        trainer.average.ways.cost[-1].bias.copy_(torch.tensor([0.5, 0.0, 0.6, 0.6]))
     trainer.save("checkpoint.pt")
     assert export(tmp_path / "checkpoint.pt", tmp_path / "tiny.onnx") < 1e-4
     policy, one = load(tmp_path / "tiny.onnx"), PoseHands(1, "coarse", threads=1)
@@ -226,7 +243,7 @@ def test_the_file_does_what_was_learned(trainer: PostureTrainer, tmp_path: Path)
 def test_the_shipped_curriculum_reads_as_one() -> None:
     plan = load_plan(data.find("configs/curriculum/posture.yaml"))
     assert isinstance(plan, PostureCurriculum)
-    assert [stage.tasks[0].do for stage in plan.stages] == ["hold", "change"]
+    assert [stage.tasks[0].do for stage in plan.stages] == ["hold", "change", "change", "change"]
 
 
 def test_a_wrong_key_is_named(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from training.posture.body import Body
 from training.posture.geometry import monomials, terms
 from training.posture.hands import PoseHands
 from training.posture.law import load_law
-from training.posture.reflex import Reflex
+from training.posture.reflex import MEMORY, Reflex
 from training.posture.targets import joint_range
 
 
@@ -53,14 +53,18 @@ def test_a_batch_is_what_each_of_its_hands_is(fitted: geometry.Geometry) -> None
     reflex = Reflex(body, load_law(), Aim(8))
     low, high = joint_range()
     parts = [rng.uniform(low, high, (3, 23)), rng.normal(0.0, 1.0, (3, 23))]
-    parts += [rng.uniform(0.0, 1.0, (3, 39)), rng.uniform(low, high, (3, 23)), np.zeros((3, 39))]
+    parts += [
+        rng.uniform(0.0, 1.0, (3, 39)),
+        rng.uniform(low, high, (3, 23)),
+        np.zeros((3, MEMORY)),
+    ]
     batch = [torch.from_numpy(part.astype(np.float32)) for part in parts]
     with torch.inference_mode():
-        excitation, found = reflex(*batch)
+        excitation, memory = reflex(*batch)
         for one in range(3):
             alone = reflex(*(part[one : one + 1] for part in batch))
             assert torch.allclose(alone[0], excitation[one : one + 1], atol=1e-4)
-            assert torch.allclose(alone[1], found[one : one + 1], atol=1e-4)
+            assert torch.allclose(alone[1], memory[one : one + 1], atol=1e-4)
     assert ((excitation >= 0.0) & (excitation <= 1.0)).all()
 
 
@@ -68,7 +72,7 @@ def test_an_untrained_aim_changes_nothing(fitted: geometry.Geometry) -> None:
     body = Body(PoseHands(1, "official", threads=1), fitted)
     low, high = (torch.tensor(limit, dtype=torch.float32)[None] for limit in joint_range())
     silence = torch.zeros(1, 39)
-    parts = (low / 2, torch.zeros(1, 23), silence, high / 2, silence)
+    parts = (low / 2, torch.zeros(1, 23), silence, high / 2, torch.zeros(1, MEMORY))
     with torch.inference_mode():
         bare, aimed = Reflex(body, load_law())(*parts), Reflex(body, load_law(), Aim(8))(*parts)
     assert torch.equal(bare[0], aimed[0])
