@@ -74,6 +74,25 @@ class Physics:
         }[name]
 
 
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """What is added to the state of hands.
+
+    Attributes:
+        angle, speed: of the joints [rad], [rad/s], (n, 23).
+        activation: of the muscles; stays within 0-1, (n, 39).
+        place, velocity: of the balls in the world [m], [m/s], (n, 2, 3).
+        spin: of the balls about their own axes [rad/s], (n, 2, 3).
+    """
+
+    angle: Array
+    speed: Array
+    activation: Array
+    place: Array
+    velocity: Array
+    spin: Array
+
+
 class Hands:
     """A batch of MyoHands with two balls each; feedback arrays are live views."""
 
@@ -166,6 +185,29 @@ class Hands:
         """Angular velocity of both balls [rad/s], (count, 6): for the critic only."""
         spin: Array = self._qvel[:, self.layout.ball_angular].reshape(self.count, -1)
         return spin
+
+    def ball_spin_world(self) -> Array:
+        """Angular velocity of both balls about the axes of the world [rad/s], (count, 2, 3)."""
+        turn = self._xmat[:, self.layout.balls].reshape(self.count, 2, 3, 3)
+        spin: Array = np.einsum("nbij,nbj->nbi", turn, self._qvel[:, self.layout.ball_angular])
+        return spin
+
+    def copy(self, of: NDArray[np.intp], to: NDArray[np.intp]) -> None:
+        """Put the hands ``to``, (n,), into the whole state of the hands ``of``, (n,)."""
+        self._batch.state[to] = self._batch.state[of]
+        self._batch.forward(to, stage=mujoco.mjtStage.mjSTAGE_VEL)
+
+    def disturb(self, ids: NDArray[np.intp], by: Disturbance) -> None:
+        """Change the state of these hands, (n,)."""
+        joints = len(JOINTS)
+        self._qpos[ids, :joints] += by.angle
+        self._qvel[ids, :joints] += by.speed
+        self._act[ids] = np.clip(self._act[ids] + by.activation, 0.0, 1.0)
+        for ball, address in enumerate(self.layout.ball_qpos):
+            self._qpos[ids, address : address + 3] += by.place[:, ball]
+            self._qvel[ids[:, None], self.layout.ball_linear[ball]] += by.velocity[:, ball]
+            self._qvel[ids[:, None], self.layout.ball_angular[ball]] += by.spin[:, ball]
+        self._batch.forward(ids, stage=mujoco.mjtStage.mjSTAGE_VEL)
 
     def broken(self) -> NDArray[np.bool_]:
         """Hands whose physics became non-finite or was reset by MuJoCo since the last call.

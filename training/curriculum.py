@@ -120,19 +120,24 @@ class StageBase(Settings, frozen=True):
     episode_s: Positive = 5.0
 
 
-class Stage(StageBase, frozen=True, kw_only=True):
-    """One step of the curriculum."""
+class BaodingStage(StageBase, frozen=True, kw_only=True):
+    """What a step of a curriculum of Baoding has, whatever learns."""
 
     tasks: Annotated[list[Task], Meta(min_length=1)]
-    noise: Noise
-    learning: Learning = Learning()
     starts: Starts = Starts()
-    reward: Reward = Reward()
     balls: Share = 0.0
     """How much of the official P2's range of mass, size and friction; 0: P1's balls."""
+    drop_height_m: Annotated[float, Meta(ge=1.2, le=1.4)] = 1.30
+
+
+class Stage(BaodingStage, frozen=True, kw_only=True):
+    """One step of the curriculum."""
+
+    noise: Noise
+    learning: Learning = Learning()
+    reward: Reward = Reward()
     stray_m: Annotated[float, Meta(gt=0.015, le=1.0)] = 1.0
     """A ball further than this from its target ends an episode of training."""
-    drop_height_m: Annotated[float, Meta(ge=1.2, le=1.4)] = 1.30
     keep_earlier: Share = 0.0
     """Share of the batch that goes on with the tasks of the stages before."""
 

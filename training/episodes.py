@@ -15,6 +15,7 @@ from training.focus import PhaseFocus
 LIFT_M: Final = 0.006  # placed balls start this far above their targets: clear of the palm
 HOLD_SHARE_OF_PROFILE: Final = 0.25
 ORBIT_RANGE_M: Final = ((0.020, 0.022), (0.030, 0.032))  # the official P2: least, most of x, y
+GOAL: Final = ("angle_rad", "shown_rad", "rate_rad_s", "radius_m", "started")
 TURN: Final = {"cw": (-1.0,), "ccw": (1.0,), "both": (-1.0, 1.0)}
 
 
@@ -64,6 +65,16 @@ class Episodes:
         low, high = (nominal + spread * (np.array(end) - nominal) for end in ORBIT_RANGE_M)
         return self.rng.uniform(low, high, (count, 2))
 
+    def copy(self, of: NDArray[np.intp], to: NDArray[np.intp]) -> None:
+        """Ask the hands ``to``, (n,), for what the hands ``of``, (n,), are asked for."""
+        for each in (self.task, self.rotation, self._segment_left):
+            each[to] = each[of]
+        self._start_phase[to], self._placed[to] = self._start_phase[of], self._placed[of]
+        self._set_goal(to, self._goal_of(of))
+
+    def _goal_of(self, ids: NDArray[np.intp]) -> baoding.BaodingGoal:
+        return baoding.BaodingGoal(**{name: getattr(self.goal, name)[ids] for name in GOAL})
+
     def ended(self, ids: NDArray[np.intp], solved_share: Array) -> None:
         """Remember how the episodes of these hands went, (n,), before they are reset."""
         placed = self._placed[ids]  # official starts say nothing of a phase
@@ -82,9 +93,8 @@ class Episodes:
         hands.place(ids, joints, balls)
 
     def _set_goal(self, ids: NDArray[np.intp], fresh: baoding.BaodingGoal) -> None:
-        names = ("angle_rad", "shown_rad", "rate_rad_s", "radius_m", "started")
-        parts = {name: getattr(self.goal, name).copy() for name in names}
-        for name in names:
+        parts = {name: getattr(self.goal, name).copy() for name in GOAL}
+        for name in GOAL:
             parts[name][ids] = getattr(fresh, name)
         self.goal = replace(self.goal, **parts)
 

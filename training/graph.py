@@ -40,13 +40,25 @@ class PolicyGraph(Graph):
         self, obs: torch.Tensor, h: torch.Tensor, c: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """One control step."""
+        action, h_out, c_out = self.act(obs, h, c)
+        return excitation(action), h_out, c_out
+
+    def act(
+        self, obs: torch.Tensor, h: torch.Tensor, c: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The action in place of the excitation, (n, 39)."""
         latent, (h_out, c_out) = self.lstm(self.normalizer(obs).unsqueeze(0), (h, c))
-        return _excitation(self.head(latent.squeeze(0))), h_out, c_out
+        return self.head(latent.squeeze(0)), h_out, c_out
 
     def inputs(self) -> dict[str, torch.Tensor]:
         """Zeros for each input by name, the observation first."""
-        memory = {name: torch.zeros(1, 1, self.lstm.hidden_size) for name in ("h_in", "c_in")}
-        return {OBSERVATION: torch.zeros(1, self.normalizer.mean.numel()), **memory}
+        h_in, c_in = self.rest(1)
+        seen = torch.zeros(1, self.normalizer.mean.numel())
+        return {OBSERVATION: seen, "h_in": h_in, "c_in": c_in}
+
+    def rest(self, count: int) -> list[torch.Tensor]:
+        """Memories h and c of so many hands that remember nothing yet, (1, count, n) each."""
+        return [torch.zeros(1, count, self.lstm.hidden_size) for _ in range(2)]
 
     def likely(self, rng: np.random.Generator) -> NDArray[np.float32]:
         """An observation as it may come, (n,): as those that were learned from."""
@@ -56,7 +68,7 @@ class PolicyGraph(Graph):
         return found
 
 
-def _excitation(action: torch.Tensor) -> torch.Tensor:
+def excitation(action: torch.Tensor) -> torch.Tensor:
     """The official map (myosuite base_action.sigmoid_muscle_activation)."""
     return torch.sigmoid(5.0 * (torch.clamp(action, -1.0, 1.0) - 0.5))
 

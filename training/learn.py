@@ -112,6 +112,10 @@ class Learner(ABC):
             KeyError, RuntimeError, ValueError: of another network.
         """
 
+    def _reached(self, state: dict[str, Any]) -> Progress:
+        """Where a checkpoint is on this learner's curriculum."""
+        return Progress(**{"best_at": state["progress"]["steps"], **state["progress"]})
+
     # --- learning ------------------------------------------------------------------
 
     @property
@@ -258,7 +262,7 @@ class Learner(ABC):
             ContractError: a checkpoint of another version, or of networks of another size.
         """
         state = load_checkpoint(path)
-        self.progress = Progress(**{"best_at": state["progress"]["steps"], **state["progress"]})
+        self.progress = self._reached(state)
         last = len(self.curriculum.stages) - 1
         if self.progress.finished and self.progress.stage < last:  # the curriculum has grown
             self.progress.finished = False

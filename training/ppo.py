@@ -57,6 +57,13 @@ def make_actor(observation: Any, hidden: int, noise: Noise) -> RNNModel:
     )
 
 
+def make_critic(observation: Any, layers: tuple[int, ...]) -> MLPModel:
+    """The untrained critic, its layers as wide as ``layers`` says."""
+    return MLPModel(
+        observation, OBS_GROUPS, "critic", 1, hidden_dims=list(layers), obs_normalization=True
+    )
+
+
 class Trainer(Learner):
     """Learns the skill ``baoding``."""
 
@@ -85,14 +92,7 @@ class Trainer(Learner):
 
     def _build(self) -> PPO:
         actor = make_actor(self._obs, self.curriculum.hidden, self.curriculum.stages[0].noise)
-        critic = MLPModel(
-            self._obs,
-            OBS_GROUPS,
-            "critic",
-            1,
-            hidden_dims=list(self.curriculum.critic),
-            obs_normalization=True,
-        )
+        critic = make_critic(self._obs, self.curriculum.critic)
         with torch.no_grad():  # start from a nearly passive hand, not from random excitation
             actor.mlp[-1].weight.mul_(0.1)
             actor.mlp[-1].bias.fill_(self.curriculum.first_action)

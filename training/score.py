@@ -10,7 +10,7 @@ from tensordict import TensorDict
 from bridges.myohand import to_excitation
 from controller.skills import baoding
 from training.batch import Hands
-from training.curriculum import Stage, Task
+from training.curriculum import BaodingStage, Task
 from training.episodes import Episodes, tracking
 
 SEED = 20_221_209  # of the promotion episodes; never used for training
@@ -43,7 +43,7 @@ def describe(task: Task) -> str:
 
 
 def score(
-    actor: RNNModel, hands: Hands, stage: Stage, mix: list[Task], seed: int = SEED
+    actor: RNNModel, hands: Hands, stage: BaodingStage, mix: list[Task], seed: int = SEED
 ) -> list[Score]:
     """Run one deterministic episode on every hand; the last row is the whole mix."""
     count, steps = hands.count, round(stage.episode_s / baoding.CONTROL_STEP_S)

@@ -120,7 +120,7 @@ def advance(goal: BaodingGoal, intention: Array, dt_s: float) -> BaodingGoal:
     )
 
 
-def _targets_palm(angle: Array, radius: Array) -> Array:
+def targets_palm(angle: Array, radius: Array) -> Array:
     """Both targets in the palm's frame [m], (..., 2, 3)."""
     out = np.empty((*angle.shape, 2, 3))
     x, y = radius[..., 0] * np.cos(angle), radius[..., 1] * np.sin(angle)
@@ -131,9 +131,17 @@ def _targets_palm(angle: Array, radius: Array) -> Array:
     return out
 
 
+def target_velocity_palm(goal: BaodingGoal) -> Array:
+    """Velocity of ball 1's target along the palm's x and y [m/s], (..., 2)."""
+    turn = np.empty((*goal.angle_rad.shape, 2))
+    turn[..., 0], turn[..., 1] = -np.sin(goal.angle_rad), np.cos(goal.angle_rad)
+    velocity: Array = goal.radius_m * turn * goal.rate_rad_s[..., None]
+    return velocity
+
+
 def markers(feedback: Feedback, goal: BaodingGoal) -> Array:
     """Both targets in the world [m], (..., 2, 3)."""
-    return _to_world(feedback, _targets_palm(goal.angle_rad, goal.radius_m))
+    return _to_world(feedback, targets_palm(goal.angle_rad, goal.radius_m))
 
 
 def _to_world(feedback: Feedback, local: Array) -> Array:
@@ -173,7 +181,7 @@ def _flat(points: Array) -> Array:
 
 
 def _shown_world(feedback: Feedback, goal: BaodingGoal) -> Array:
-    return _to_world(feedback, _targets_palm(goal.shown_rad, goal.radius_m))
+    return _to_world(feedback, targets_palm(goal.shown_rad, goal.radius_m))
 
 
 def _shown_error(feedback: Feedback, goal: BaodingGoal) -> Array:
@@ -182,18 +190,11 @@ def _shown_error(feedback: Feedback, goal: BaodingGoal) -> Array:
 
 def _error_palm(feedback: Feedback, goal: BaodingGoal) -> Array:
     balls = _to_palm(feedback, feedback.object_pos)
-    return _flat(_targets_palm(goal.angle_rad, goal.radius_m) - balls)
+    return _flat(targets_palm(goal.angle_rad, goal.radius_m) - balls)
 
 
 def _target_palm(feedback: Feedback, goal: BaodingGoal) -> Array:
-    return _targets_palm(goal.angle_rad, goal.radius_m)[..., 0, :2]
-
-
-def _target_vel_palm(feedback: Feedback, goal: BaodingGoal) -> Array:
-    turn = np.empty((*goal.angle_rad.shape, 2))
-    turn[..., 0], turn[..., 1] = -np.sin(goal.angle_rad), np.cos(goal.angle_rad)
-    velocity: Array = goal.radius_m * turn * goal.rate_rad_s[..., None]
-    return velocity
+    return targets_palm(goal.angle_rad, goal.radius_m)[..., 0, :2]
 
 
 TERMS: Final[Mapping[str, Term]] = {
@@ -213,7 +214,7 @@ TERMS: Final[Mapping[str, Term]] = {
     "ball_pos_palm": Term(6, lambda f, g: _flat(_to_palm(f, f.object_pos))),
     "ball_vel_palm": Term(6, lambda f, g: _flat(f.object_vel @ f.palm_rot)),
     "target_pos_palm": Term(2, _target_palm),
-    "target_vel_palm": Term(2, _target_vel_palm),
+    "target_vel_palm": Term(2, lambda f, g: target_velocity_palm(g)),
     "error_palm": Term(6, _error_palm),
     "phase_rate": Term(1, lambda f, g: g.rate_rad_s[..., None]),
 }

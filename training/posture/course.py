@@ -32,7 +32,7 @@ def course(body: Body, pull: Pull, state: State, excitation: torch.Tensor) -> St
     """
     angle, speed, active = state
     end, mean = _activation(active, excitation)
-    velocity = _velocity(body, pull, speed, mean)
+    velocity = balanced(body, pull, speed, mean)
     low, high = body.low - BEYOND_RAD, body.high + BEYOND_RAD
     there = angle + CONTROL_STEP_S * velocity
     return torch.minimum(torch.maximum(there, low), high), velocity, end
@@ -48,8 +48,8 @@ def _activation(
     return excitation + way * left, excitation + way * (1.0 - left) / steps
 
 
-def _velocity(body: Body, pull: Pull, speed: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
-    """Joint velocities (n, 23) at which damping and muscles are in balance.
+def balanced(body: Body, pull: Pull, speed: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
+    """Joint velocities (n, 23) [rad/s] at which damping and muscles are in balance.
 
     A muscle pulls less the faster it shortens: about the present speed that is one more
     damping, which is solved for together with the joints' own.
