@@ -51,6 +51,8 @@ def train(
 
     import torch
 
+    from training.balls.learn import BallsTrainer
+    from training.balls.plan import BallsCurriculum
     from training.display import show
     from training.learn import Learner
     from training.posture.learn import PostureTrainer
@@ -59,25 +61,35 @@ def train(
 
     torch.set_num_threads(threads)
     trainer: Learner
+    first: Path | None = None  # a checkpoint that the curriculum begins with
     if isinstance(plan, PostureCurriculum):
         trainer = PostureTrainer(plan, folder, threads)
+    elif isinstance(plan, BallsCurriculum):
+        first = data.find(plan.begin_with, Path.cwd())
+        trainer = BallsTrainer(plan, folder, threads)
     else:
         trainer = Trainer(plan, folder, threads)
-    if resume:
-        _resume(trainer, saved, curriculum.stem)
+    published = data.ROOT / "policies" / f"{curriculum.stem}.checkpoint.pt"
+    if resume and saved.exists():
+        _resume(trainer, saved)
+    elif resume and published.exists():
+        _go_on(trainer, published)
+    elif first is not None:
+        _go_on(trainer, first)
     show(trainer)
 
 
-def _resume(trainer: "Learner", saved: Path, name: str) -> None:
-    published = data.ROOT / "policies" / f"{name}.checkpoint.pt"
-    curve = data.ROOT / "policies" / f"{name}.curve.jsonl"
-    if not saved.exists() and curve.exists():
-        shutil.copyfile(curve, trainer.folder / "curve.jsonl")  # the history goes on as well
-    for path in (saved, published):
-        if path.exists():
-            trainer.resume(path)
-            print(f"resumed {path} at {trainer.progress.steps:,} steps", file=sys.stderr)
-            return
+def _resume(trainer: "Learner", path: Path) -> None:
+    trainer.resume(path)
+    print(f"resumed {path} at {trainer.progress.steps:,} steps", file=sys.stderr)
+
+
+def _go_on(trainer: "Learner", path: Path) -> None:
+    """Go on from a checkpoint of another folder; its history goes on as well."""
+    curve = path.with_name(path.name.replace(".checkpoint.pt", ".curve.jsonl"))
+    if curve.exists() and curve != path:
+        shutil.copyfile(curve, trainer.folder / "curve.jsonl")
+    _resume(trainer, path)
 
 
 def export(

@@ -31,20 +31,24 @@ from controller.policy import (
 )
 from controller.skills import baoding, posture
 from controller.skills.skill import Observation
+from training.balls.plan import BallsCurriculum
 from training.curriculum import Curriculum
 from training.graph import Graph, PolicyGraph, load_actor
 from training.learn import load_checkpoint
 from training.posture.graph import graph_of as posture_graph
 from training.posture.plan import PostureCurriculum
-from training.skills import plan_of
+from training.skills import AnyCurriculum, plan_of
 
 OPSET: Final = 18
 IR_VERSION: Final = 10  # the newest that onnxruntime 1.20 reads
 PARITY_STEPS: Final = 60
 PARITY_LIMIT: Final = 1e-4  # of excitation, 0-1
-METHODS: Final = {
-    "baoding": "recurrent PPO on a curriculum (rsl-rl-lib), batched MuJoCo hands",
-    "posture": "computed muscle control whose aim was learned by gradients through the muscles",
+METHODS: Final[dict[type, str]] = {
+    Curriculum: "recurrent PPO on a curriculum (rsl-rl-lib), batched MuJoCo hands",
+    BallsCurriculum: "analytic policy gradients on a curriculum, from a policy of recurrent PPO; "
+    "batched MuJoCo hands, slopes of a learned model",
+    PostureCurriculum: "computed muscle control whose aim was learned by gradients through the "
+    "muscles",
 }
 
 
@@ -56,7 +60,7 @@ def graph_of(state: dict[str, Any]) -> Graph:
     return PolicyGraph(load_actor(state, plan.hidden))
 
 
-def _skill(plan: Curriculum | PostureCurriculum) -> Any:
+def _skill(plan: AnyCurriculum) -> Any:
     return posture if isinstance(plan, PostureCurriculum) else baoding
 
 
@@ -102,7 +106,7 @@ def contract_of(state: dict[str, Any]) -> Contract:
         skill.observation(skill.OWN_TERMS),
         trained_with(),
         provenance={
-            "method": METHODS[skill.NAME],
+            "method": METHODS[type(plan)],
             "stage": progress["stage"],
             "stage_name": plan.stages[progress["stage"]].name,
             "steps": progress["steps"],

@@ -1,0 +1,157 @@
+"""A stretch of time at work, through which gradients pass.
+
+MuJoCo says where hands and balls go; the model says how that depends on what was done before
+(stochastic value gradients, Heess et al. 2015, without the noise). So each step's state is what
+MuJoCo says, with the slopes of the model: ``real + (guess - guess.detach())``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import torch
+from rsl_rl.models import MLPModel
+
+from training.balls.critic import Record, value
+from training.balls.reward import reward
+from training.balls.state import Asked, hidden, observe
+from training.balls.world import Outcome, World
+from training.graph import PolicyGraph, excitation
+
+Slopes = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""States (n, 103) and excitations (n, 39) -> next states, of which only the slopes are used."""
+
+SPREAD: Final = 0.3  # of the starts: the unit in which a gradient by the state is measured
+LEAST_SPREAD: Final = 1e-4  # of what is at rest at every start: it hardly counts
+
+
+@dataclass
+class Stretch:
+    """What a stretch led to.
+
+    Attributes:
+        total: to climb: the mean over hands of rewards and values.
+        record: for the critic.
+        solved: share of the steps.
+        drops: episodes that ended so.
+        broken: hands whose physics was lost, and in words, how.
+        error: median distance from the targets [mm].
+    """
+
+    total: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
+    record: Record = field(default_factory=Record)
+    solved: float = 0.0
+    drops: int = 0
+    broken: int = 0
+    what_broke: str = ""
+    error: float = 0.0
+
+
+class Practice:
+    """Hands that go on from stretch to stretch, with the memory that the policy has of each.
+
+    Attributes:
+        world: the hands at work.
+        unit: in which a gradient by each part of the state is measured, (103,).
+    """
+
+    def __init__(self, world: World, policy: PolicyGraph, critic: MLPModel) -> None:
+        self.world, self._policy, self._critic = world, policy, critic
+        self._forget()
+        self.unit = (world.state().std(0) * SPREAD).clamp(min=LEAST_SPREAD)
+
+    def restart(self) -> None:
+        """Start all hands anew."""
+        self.world.restart()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Ask for the first targets of what begins, of which no memory is left."""
+        self.world.episodes.advance()
+        self._memory = self._policy.rest(self.world.hands.count)
+
+    def go(self, steps: int, slopes: Slopes | None) -> Stretch:
+        """Practise for so many control steps; without slopes no gradient passes."""
+        found, world = Stretch(), self.world
+        memory, state = [part.detach() for part in self._memory], world.state()
+        for step in range(steps):
+            told = world.asked()
+            state = self._held(state)
+            seen, unseen = observe(state, told), hidden(world.hands, told)
+            found.record.observation.append(seen.detach())
+            found.record.hidden.append(unseen)
+            action, *memory = self._policy.act(seen, *memory)
+            excited = excitation(action)
+            outcome = world.step(excited)
+            after = torch.nan_to_num(world.state())
+            if slopes is not None:
+                guess = slopes(state, excited)
+                after = after + (guess - guess.detach())
+            weight = 1.0 if step == steps - 1 else self.world.stage.ascent.value_on_the_way
+            found.solved += float(outcome.solved.mean()) / steps
+            found.error += float(np.nanmedian(outcome.distance)) * 1e3 / steps
+            lost = self._judge(found, outcome, after, told, weight)
+            state, memory = self._renew(found, lost, after, memory)
+            world.episodes.advance()
+        told = world.asked()
+        found.record.observation.append(observe(state, told).detach())
+        found.record.hidden.append(hidden(world.hands, told))
+        self._memory = [part.detach() for part in memory]
+        return found
+
+    def _judge(
+        self, found: Stretch, outcome: Outcome, after: torch.Tensor, told: Asked, weight: float
+    ) -> torch.Tensor:
+        """Enter a step that led to ``after``, whose value counts by ``weight``; hands it lost."""
+        world = self.world
+        lost = torch.from_numpy(outcome.broken | (outcome.lowest < self.world.stage.drop_height_m))
+        none = torch.zeros(len(lost))
+        gain = torch.where(lost, none, reward(self.world.stage.reward, after, told.targets))
+        found.total = found.total + gain.mean()
+        if weight > 0.0:
+            worth = value(self._critic, observe(after, told), hidden(world.hands, told))
+            worth = torch.where(lost, none, worth)
+            found.total = found.total + self.world.stage.ascent.gamma * weight * worth.mean()
+        found.record.gain.append(gain.detach())
+        found.record.kept.append(~lost)
+        found.drops += int(lost.sum())
+        if outcome.broken.any():
+            found.broken += int(outcome.broken.sum())
+            found.what_broke = world.hands.what_broke
+        return lost
+
+    def _renew(
+        self,
+        found: Stretch,
+        lost: torch.Tensor,
+        after: torch.Tensor,
+        memory: list[torch.Tensor],
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Begin new episodes where one ended; the state and the memory to go on with."""
+        done = lost.numpy() | self.world.late
+        goes_on = torch.from_numpy(~done)
+        found.record.goes_on.append(goes_on)
+        if not done.any():
+            return after, memory
+        self.world.end(np.flatnonzero(done))
+        live = goes_on[:, None]
+        memory = [torch.where(live, part, torch.zeros_like(part)) for part in memory]
+        return torch.where(live, after, self.world.state()), memory
+
+    def _held(self, state: torch.Tensor) -> torch.Tensor:
+        """The same state; a gradient passes back through it discounted, and at most so far."""
+        if not state.requires_grad:
+            return state
+        ascent = self.world.stage.ascent
+
+        def hold(gradient: torch.Tensor) -> torch.Tensor:
+            gradient = gradient * ascent.gamma
+            norm, limit = (gradient * self.unit).norm(dim=1, keepdim=True), ascent.passed_back
+            share = limit / len(gradient)
+            held: torch.Tensor = gradient * (share / norm.clamp(min=share))
+            return held
+
+        state = state.view_as(state)
+        state.register_hook(hold)  # type: ignore[no-untyped-call]
+        return state

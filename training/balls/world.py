@@ -1,0 +1,93 @@
+"""Hands at work: what they are asked for, how old their episodes are, which have ended."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from controller.messages import Array, Flags
+from controller.skills import baoding
+from training.balls.plan import BallsStage
+from training.balls.state import Asked, asked, seen
+from training.batch import Hands
+from training.episodes import Episodes, tracking
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a control step led to.
+
+    Attributes:
+        distance: of the balls from their targets [m], (n, 2).
+        solved: (n,).
+        lowest: height of the lower ball [m], (n,).
+        broken: whether the physics was lost, (n,).
+    """
+
+    distance: Array
+    solved: Flags
+    lowest: Array
+    broken: NDArray[np.bool_]
+
+
+class World:
+    """A batch of hands on the tasks of a stage; their first episodes are of any length.
+
+    Attributes:
+        episodes: what they are asked for.
+        rng: that all is drawn with.
+    """
+
+    def __init__(self, hands: Hands, stage: BallsStage, rng: np.random.Generator) -> None:
+        self.hands, self.stage, self.rng = hands, stage, rng
+        self.episodes = Episodes(hands, stage.tasks, stage.starts, rng)
+        self._longest = round(stage.episode_s / baoding.CONTROL_STEP_S)
+        self._age, self._solved = np.zeros(hands.count, int), np.zeros(hands.count)
+        self._whole = np.zeros(hands.count, bool)
+        self.restart()
+
+    def restart(self) -> None:
+        """Start all hands anew, spread over the ages of an episode."""
+        self._begin(np.arange(self.hands.count))
+        self._age[:] = self.rng.integers(0, self._longest, self.hands.count)
+        self._whole[:] = False  # the first episodes are cut short
+
+    def _begin(self, ids: NDArray[np.intp]) -> None:
+        self.episodes.reset(ids)
+        self._age[ids], self._solved[ids], self._whole[ids] = 0, 0.0, True
+
+    def state(self) -> torch.Tensor:
+        """The state of all hands, (n, 103)."""
+        return seen(self.hands)
+
+    def asked(self) -> Asked:
+        """What the hands are asked for."""
+        return asked(self.episodes)
+
+    def step(self, excitation: torch.Tensor) -> Outcome:
+        """One control step of 25 ms under excitations (n, 39)."""
+        self.hands.step(excitation.detach().numpy().astype(np.float64))
+        distance, solved, lowest = tracking(self.hands, self.episodes.goal)
+        self._solved += solved
+        self._age += 1
+        return Outcome(distance, solved, lowest, self.hands.broken())
+
+    @property
+    def late(self) -> Flags:
+        """Episodes that are as long as they may be, (n,)."""
+        late: Flags = self._age >= self._longest
+        return late
+
+    def end(self, ids: NDArray[np.intp]) -> None:
+        """Remember how the episodes of these hands went, and begin new ones."""
+        whole = ids[self._whole[ids]]
+        self.episodes.ended(whole, self._solved[whole] / self._longest)
+        self._begin(ids)
+
+    def copy(self, of: NDArray[np.intp], to: NDArray[np.intp]) -> None:
+        """Make the hands ``to`` twins of the hands ``of``, (n,) each."""
+        self.hands.copy(of, to)
+        self.episodes.copy(of, to)
+        for each in (self._age, self._solved, self._whole):
+            each[to] = each[of]
