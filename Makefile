@@ -60,7 +60,7 @@ peers-lsl: .venv/has-hand .venv-peers-lsl/ready
 	@touch $@
 
 train: .venv/has-hand .venv/has-train
-	.venv/bin/myoloop train configs/curriculum/baoding.yaml --resume
+	.venv/bin/myoloop train configs/curriculum/baoding_gradients.yaml --resume
 
 system:
 	@$(PYTHON) -I bridges/system_packages.py
