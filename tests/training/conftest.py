@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from training import display
 from training.batch import Hands, Physics
 from training.curriculum import Curriculum, Learning, Noise, Promotion, Stage, Starts, Task
 
@@ -87,3 +88,11 @@ def policy(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("policy") / "tiny.onnx"
     export(trained / "checkpoint.pt", target)
     return target
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Learners that would have been shown; nothing is learned."""
+    learners: list[Any] = []
+    monkeypatch.setattr(display, "show", learners.append)
+    return learners

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from bridges.official_env import P1, P2
 from controller import data
 from controller.errors import ContractError, HostError, MyoloopError, SettingsError
-from training import commands, display, scoreboard
+from training import commands, scoreboard
 from training.curriculum import Curriculum
 from training.evaluate import Asked
 from training.ppo import Trainer
@@ -199,14 +199,6 @@ def plan(tiny: Callable[..., Curriculum], tmp_path: Path) -> Path:
     raw = msgspec.to_builtins(tiny(solved=0.0))
     path.write_text(yaml.safe_dump(msgspec.json.decode(msgspec.json.encode(raw))), encoding="utf-8")
     return path
-
-
-@pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> list[Trainer]:
-    """Trainers that would have been shown; nothing is trained."""
-    trainers: list[Trainer] = []
-    monkeypatch.setattr(display, "show", trainers.append)
-    return trainers
 
 
 def test_train_begins_in_a_folder_of_the_curriculums_name(

@@ -28,6 +28,7 @@ from training.balls.practice import Practice, Stretch
 from training.balls.world import World
 from training.batch import Hands, Physics
 from training.curriculum import Noise
+from training.descent import descend
 from training.graph import PolicyGraph
 from training.learn import Learner, Progress, Report, hands_broke
 from training.ppo import make_actor, make_critic
@@ -35,7 +36,6 @@ from training.score import Score, score
 
 UNSEEN: Final = 7  # numbers that only the critic is told: spin of the balls, intention
 WARM_UP: Final = 60  # control steps of a stage before its first gradient
-SMALLEST: Final = 1e-6  # norm of a gradient that still tells a direction
 EXPLORATION: Final = Noise(sigma=0.035, correlation=0.85)  # of the actor; nothing explores here
 
 
@@ -60,8 +60,12 @@ class BallsTrainer(Learner):
         self.average = copy.deepcopy(self.actor)
         self.model = Model(curriculum.model.hidden).requires_grad_(False)
         self._features = Features(Physics.named(self._stage.physics).substeps)
-        self._learning = [*self.actor.mlp.parameters(), *self.actor.rnn.parameters()]
-        self._climber = Muon(self._learning, self._stage.ascent.rate)
+        self._learning = {
+            name: weights
+            for name, weights in self.actor.named_parameters()
+            if name.startswith(("mlp.", "rnn."))
+        }
+        self._climber = Muon(self._learning.values(), self._stage.ascent.rate)
         self._critic_climber = torch.optim.Adam(
             self.critic.mlp.parameters(), curriculum.critic_fit.rate
         )
@@ -130,28 +134,11 @@ class BallsTrainer(Learner):
 
     def _climb(self, total: torch.Tensor) -> str:
         """Follow the gradient if it is finite, else leave all as it was; says what was wrong."""
-        self._climber.zero_grad()
-        (-total).backward()  # type: ignore[no-untyped-call]
-        gradients = [each.grad for each in self._learning if each.grad is not None]
-        norm = nn.utils.get_total_norm(gradients)
-        if torch.isfinite(total) and torch.isfinite(norm):
-            for gradient in gradients:
-                gradient /= norm.clamp(min=SMALLEST)
-            self._climber.step()
+        wrong = descend(self._climber, -total, self._learning, "the objective", "actor")
+        if not wrong:
             return ""
-        culprit = self._culprit(total)
         self._practice.restart()  # what is not finite may be in the memory
-        return self._discarded(culprit)
-
-    def _culprit(self, total: torch.Tensor) -> str:
-        if not torch.isfinite(total):
-            return "the objective"
-        wrong = [
-            repr(name)
-            for name, weights in self.actor.named_parameters()
-            if weights.grad is not None and not torch.isfinite(weights.grad).all()
-        ]
-        return f"the gradient of the actor's {', '.join(wrong)}"
+        return self._discarded(wrong)
 
     def _follow_with_critic(self, stretch: Stretch, losses: dict[str, float]) -> str:
         """Let the critic follow; take it back if it is not finite. Says what was wrong."""

@@ -17,6 +17,7 @@ from training.balls.critic import Record, value
 from training.balls.reward import reward
 from training.balls.state import Asked, hidden, observe
 from training.balls.world import Outcome, World
+from training.descent import held
 from training.graph import PolicyGraph, excitation
 
 Slopes = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -147,10 +148,9 @@ class Practice:
 
         def hold(gradient: torch.Tensor) -> torch.Tensor:
             gradient = gradient * ascent.gamma
-            norm, limit = (gradient * self.unit).norm(dim=1, keepdim=True), ascent.passed_back
-            share = limit / len(gradient)
-            held: torch.Tensor = gradient * (share / norm.clamp(min=share))
-            return held
+            return held(
+                gradient, (gradient * self.unit).norm(dim=1, keepdim=True), ascent.passed_back
+            )
 
         state = state.view_as(state)
         state.register_hook(hold)  # type: ignore[no-untyped-call]

@@ -14,10 +14,10 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from controller.settings import convert
 from controller.skills import posture
+from training.descent import descend, held
 from training.learn import Learner, Report, hands_broke
 from training.posture.aim import Aim
 from training.posture.body import Body
@@ -38,7 +38,6 @@ EDGE_RAD: Final = 0.64  # where a step is half missed: a little inside of the of
 WIDTH_RAD: Final = 0.12  # of that edge
 FARTHEST_RAD: Final = 3.0  # distances cost up to this
 MOMENTUM: Final = 0.9
-SMALLEST: Final = 1e-6  # norm of a gradient that still tells a direction
 
 
 def cost(weights: PostureCost, distance: torch.Tensor, excitation: torch.Tensor) -> torch.Tensor:
@@ -74,7 +73,12 @@ class PostureTrainer(Learner):
         self._reflex = Reflex(body, load_law(), self.aim)
         # not Adam: it moves weights that hardly matter as far as any, by noise alone
         rate = self._stage.descent.rate
-        self._optimiser = torch.optim.SGD(self.aim.layers.parameters(), rate, MOMENTUM)
+        self._learning = {  # the ways have an optimiser of their own, whose gradients stay out
+            name: weights
+            for name, weights in self.aim.named_parameters()
+            if name.startswith("layers.")
+        }
+        self._optimiser = torch.optim.SGD(self._learning.values(), rate, MOMENTUM)
         self._trials = Trials(self.aim.ways, curriculum.hands)
         self.average = copy.deepcopy(self.aim)
 
@@ -91,6 +95,7 @@ class PostureTrainer(Learner):
     def _retune(self) -> None:
         for group in self._optimiser.param_groups:
             group["lr"] = self._stage.descent.rate
+        self.aim.ways.explore = self._stage.descent.explore
 
     def _score(self, hands: PoseHands, stage: PostureStage) -> list[Score]:
         reflex = Reflex(self._reflex.body, self._reflex.law, self.average)
@@ -152,7 +157,6 @@ class PostureTrainer(Learner):
         state = _held(state, self._stage.descent.passed_back)
         body = self._reflex.body
         pull = body(state[0])
-        self.aim.ways.explore = self._stage.descent.explore
         leapt = leaps(target, self._memory)
         excitation, memory = self._reflex(*state, target, self._memory, pull)
         self._memory = memory.detach()
@@ -167,20 +171,12 @@ class PostureTrainer(Learner):
         return (angle, speed, active), excitation
 
     def _descend(self, total: torch.Tensor) -> str:
-        """Follow the gradient if it is finite, else leave all as it was; says what was wrong."""
-        if not total.requires_grad:
-            return self._replace_broken()
-        self._optimiser.zero_grad()
-        total.backward()  # type: ignore[no-untyped-call]
-        gradients = [value.grad for value in self.aim.parameters() if value.grad is not None]
-        norm = nn.utils.get_total_norm(gradients)
+        """Follow the gradient, unless only the ways are learned; says what was wrong."""
         told = self._replace_broken()
-        if torch.isfinite(norm):
-            for gradient in gradients:
-                gradient /= norm.clamp(min=SMALLEST)
-            self._optimiser.step()
+        if not total.requires_grad:
             return told
-        return told + self._discarded(self._culprit(total))
+        wrong = descend(self._optimiser, total, self._learning, "the cost", "network")
+        return told + (self._discarded(wrong) if wrong else "")
 
     def _replace_broken(self) -> str:
         hands = self._episodes.hands
@@ -189,16 +185,6 @@ class PostureTrainer(Learner):
             return ""
         self._begin(lost)
         return hands_broke(lost.size, hands.what_broke)
-
-    def _culprit(self, total: torch.Tensor) -> str:
-        if not torch.isfinite(total):
-            return "the cost"
-        wrong = [
-            name
-            for name, weights in self.aim.named_parameters()
-            if weights.grad is None or not torch.isfinite(weights.grad).all()
-        ]
-        return f"the gradient of the network's {', '.join(map(repr, wrong))}"
 
     # --- checkpoints ---------------------------------------------------------------
 
@@ -234,9 +220,7 @@ def _held(state: State, most: float) -> State:
         return state
 
     def hold(gradient: torch.Tensor) -> torch.Tensor:
-        norm, limit = gradient.norm(dim=1, keepdim=True), most / len(gradient)
-        held: torch.Tensor = gradient * (limit / norm.clamp(min=limit))
-        return held
+        return held(gradient, gradient.norm(dim=1, keepdim=True), most)
 
     angle, speed, active = (part.view_as(part) for part in state)
     for part in (angle, speed, active):

@@ -8,16 +8,8 @@ import pytest
 
 from controller import data
 from controller.errors import SettingsError
-from training import commands, display
+from training import commands
 from training.balls.learn import BallsTrainer
-
-
-@pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> list[BallsTrainer]:
-    """Learners that would have been shown; nothing is learned."""
-    learners: list[BallsTrainer] = []
-    monkeypatch.setattr(display, "show", learners.append)
-    return learners
 
 
 def test_it_begins_with_the_checkpoint_that_the_curriculum_names_and_its_history(
