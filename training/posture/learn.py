@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from controller.names import MUSCLES
 from controller.settings import convert
 from controller.skills import posture
 from training.descent import descend, held
@@ -30,6 +31,7 @@ from training.posture.pilot import Pilot, seen, tensor
 from training.posture.plan import PostureCost, PostureCurriculum, PostureStage
 from training.posture.reflex import MEMORY, Reflex
 from training.posture.score import score
+from training.posture.slew import slewed
 from training.posture.trials import Trials
 from training.posture.ways import leaps, way_of
 from training.score import Score
@@ -90,6 +92,7 @@ class PostureTrainer(Learner):
         hands = self._batch("learn", self.curriculum.hands, stage.physics)
         self._episodes = PostureEpisodes(hands, stage.tasks, stage.starts, rng)
         self._memory = torch.zeros(hands.count, MEMORY)
+        self._sent = torch.zeros(hands.count, len(MUSCLES))
         self._episodes.reset(np.arange(hands.count))
 
     def _retune(self) -> None:
@@ -111,7 +114,7 @@ class PostureTrainer(Learner):
         episodes = self._episodes
         episodes.ended(ids)
         episodes.reset(ids)
-        self._memory[ids] = 0.0
+        self._memory[ids], self._sent[ids] = 0.0, 0.0
 
     def _fresh(self) -> NDArray[np.intp]:
         """Hands that start anew at this update."""
@@ -142,6 +145,7 @@ class PostureTrainer(Learner):
             away = distance.detach()
             inside += float((away < posture.SOLVED_RAD).float().mean()) / steps
             errors.append(float(away.median()))
+        self._sent = self._sent.detach().clone()
         problem = self._descend(total)
         surprise = self._trials.learn(spent / counted.clamp(min=1.0), counted > 0.0)
         self._follow(self.aim)
@@ -158,8 +162,9 @@ class PostureTrainer(Learner):
         body = self._reflex.body
         pull = body(state[0])
         leapt = leaps(target, self._memory)
-        excitation, memory = self._reflex(*state, target, self._memory, pull)
+        wished, memory = self._reflex(*state, target, self._memory, pull)
         self._memory = memory.detach()
+        self._sent = excitation = slewed(wished, self._sent)
         asked = torch.cat([body.share(state[0]), body.share(target)], dim=1).detach()
         self._trials.note(leapt, asked, way_of(self._memory)[:, 0])
         hands.step(excitation.detach().numpy().astype(np.float64))

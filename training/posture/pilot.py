@@ -4,12 +4,14 @@ import numpy as np
 import torch
 
 from controller.messages import Array
+from controller.names import MUSCLES
 from training.posture.body import Body
 from training.posture.course import State
 from training.posture.geometry import fit
 from training.posture.hands import PoseHands
 from training.posture.law import load_law
 from training.posture.reflex import MEMORY, Reflex
+from training.posture.slew import slewed
 
 
 class Pilot:
@@ -22,13 +24,15 @@ class Pilot:
     def forget(self) -> None:
         """Start from silence, as a policy's reset does."""
         self._memory = torch.zeros(self.hands.count, MEMORY)
+        self._sent = torch.zeros(self.hands.count, len(MUSCLES))
 
     def excite(self, target_rad: Array) -> Array:
-        """Excitations, (n, 39), towards the joint angles (n, 23) [rad]."""
+        """Excitations as the gate sends them, (n, 39), towards the joint angles (n, 23) [rad]."""
         target = tensor(target_rad)
         with torch.inference_mode():
-            excitation, self._memory = self.reflex(*seen(self.hands), target, self._memory)
-        found: Array = excitation.numpy().astype(np.float64)
+            wished, self._memory = self.reflex(*seen(self.hands), target, self._memory)
+            self._sent = slewed(wished, self._sent)
+        found: Array = self._sent.numpy().astype(np.float64)
         return found
 
 

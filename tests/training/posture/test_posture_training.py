@@ -9,6 +9,8 @@ from controller import data
 from controller.errors import ContractError, SettingsError
 from controller.policy import check_fit, load
 from controller.skills import posture
+from controller.supervisor.gate import Gate
+from controller.supervisor.limits import Limits
 from training.export import export
 from training.learn import load_checkpoint
 from training.posture.episodes import PostureEpisodes
@@ -218,6 +220,25 @@ def test_a_hand_that_breaks_is_told_and_starts_anew(
     assert updates(trainer, 1) == [""]
 
 
+def test_hands_that_learn_are_sent_what_the_gate_lets_pass(
+    trainer: PostureTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands, sent = trainer._episodes.hands, [np.zeros((10, 39))]
+    with torch.no_grad():
+        trainer.aim.layers[-1].bias.fill_(3.0)  # it wants much at once
+
+    def step(excitation: np.ndarray) -> None:
+        sent.append(excitation)
+        PoseHands.step(hands, excitation)
+
+    monkeypatch.setattr(hands, "step", step)
+    assert updates(trainer, 2) == ["", ""]
+    farthest = Limits().slew_per_s * posture.CONTROL_STEP_S
+    moves = np.abs(np.diff(sent[:4], axis=0))  # those of the first update
+    assert len(sent) == 7
+    assert moves.max() == pytest.approx(farthest, abs=1e-6)
+
+
 def test_the_file_does_what_was_learned(trainer: PostureTrainer, tmp_path: Path) -> None:
     with torch.no_grad():
         trainer.average.layers[-1].weight.normal_(0.0, 0.3)
@@ -232,11 +253,14 @@ def test_the_file_does_what_was_learned(trainer: PostureTrainer, tmp_path: Path)
     observation = posture.observation(policy.terms)
     obs = np.zeros((1, observation.size), np.float32)
     goal, differs = posture.begin_at(named()[9:10]), 0.0
+    gate = Gate(Limits(), posture.CONTROL_STEP_S)
     for _ in range(40):
         observation.observe(one.feedback(), goal, obs)
         learned = pilot.excite(goal.target_rad)
         differs = max(differs, np.abs(learned - plain.excite(goal.target_rad)).max())
-        assert np.abs(policy.infer(obs[0]) - learned[0]).max() < 1e-3
+        gate.weigh(policy.infer(obs[0]))
+        gate.take()
+        assert np.abs(gate.sent - learned[0]).max() < 1e-3
         one.step(learned)
     assert differs > 0.05
 
@@ -244,7 +268,7 @@ def test_the_file_does_what_was_learned(trainer: PostureTrainer, tmp_path: Path)
 def test_the_shipped_curriculum_reads_as_one() -> None:
     plan = load_plan(data.find("configs/curriculum/posture.yaml"))
     assert isinstance(plan, PostureCurriculum)
-    assert [stage.tasks[0].do for stage in plan.stages] == ["hold", "change", "change", "change"]
+    assert [stage.tasks[0].do for stage in plan.stages] == ["hold", *["change"] * 4]
 
 
 def test_a_wrong_key_is_named(tmp_path: Path) -> None:
