@@ -194,8 +194,12 @@ class Hands:
 
     def copy(self, of: NDArray[np.intp], to: NDArray[np.intp]) -> None:
         """Put the hands ``to``, (n,), into the whole state of the hands ``of``, (n,)."""
-        self._batch.state[to] = self._batch.state[of]
-        self._batch.forward(to, stage=mujoco.mjtStage.mjSTAGE_VEL)
+        self.put(to, self._batch.state[of])
+
+    def put(self, ids: NDArray[np.intp], states: Array) -> None:
+        """Put hands, (n,), into whole states, (n, nstate), that ``states`` once gave."""
+        self._batch.state[ids] = states
+        self._batch.forward(ids, stage=mujoco.mjtStage.mjSTAGE_VEL)
 
     def disturb(self, ids: NDArray[np.intp], by: Disturbance) -> None:
         """Change the state of these hands, (n,)."""

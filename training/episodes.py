@@ -1,7 +1,7 @@
 """What the hands are asked to do: starts, rotation commands and jumps, for a batch."""
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,13 +67,20 @@ class Episodes:
 
     def copy(self, of: NDArray[np.intp], to: NDArray[np.intp]) -> None:
         """Ask the hands ``to``, (n,), for what the hands ``of``, (n,), are asked for."""
-        for each in (self.task, self.rotation, self._segment_left):
-            each[to] = each[of]
-        self._start_phase[to], self._placed[to] = self._start_phase[of], self._placed[of]
-        self._set_goal(to, self._goal_of(of))
+        self.put(to, [part[of] for part in self.parts()])
 
-    def _goal_of(self, ids: NDArray[np.intp]) -> baoding.BaodingGoal:
-        return baoding.BaodingGoal(**{name: getattr(self.goal, name)[ids] for name in GOAL})
+    def parts(self) -> list[NDArray[Any]]:
+        """What all hands are asked for, (count, ...) each; copies."""
+        own = (self.task, self.rotation, self._segment_left, self._start_phase, self._placed)
+        return [part.copy() for part in (*own, *(getattr(self.goal, name) for name in GOAL))]
+
+    def put(self, ids: NDArray[np.intp], parts: list[NDArray[Any]]) -> None:
+        """Ask hands, (n,), for what ``parts``, (n, ...) each, once gave."""
+        own = (self.task, self.rotation, self._segment_left, self._start_phase, self._placed)
+        for each, part in zip(own, parts, strict=False):
+            each[ids] = part
+        goal = dict(zip(GOAL, parts[len(own) :], strict=True))
+        self._set_goal(ids, baoding.BaodingGoal(**goal))
 
     def ended(self, ids: NDArray[np.intp], solved_share: Array) -> None:
         """Remember how the episodes of these hands went, (n,), before they are reset."""

@@ -35,6 +35,15 @@ class Ascent(Settings, frozen=True, kw_only=True):
     passed_back: Positive = 0.6
     """Largest gradient of a hand's return by its state that a step passes back to the one before.
     Contacts let it grow beyond all bounds in a few hands, whose noise would drown the others."""
+    behind_m: Positive = 0.03
+    """A ball this far from its target is as lost as one that was dropped: a hand that keeps both
+    but lets the targets go has little to learn from."""
+    again: Share = 0.6
+    """Share of the hands that lost a ball which go back to half a second or more before that, a
+    little disturbed: what a policy does there matters most, and it seldom gets there."""
+    disturbed: Share = 0.2
+    """Share of the hands that are disturbed a little before a stretch: what the critic says of
+    states beside the policy's own path has to be learned there."""
     value_on_the_way: Annotated[float, Meta(ge=0.0)] = 0.04
     """Weight of the critic's value at each step of the stretch; at its end it counts in full."""
 

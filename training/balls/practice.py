@@ -11,12 +11,13 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rsl_rl.models import MLPModel
 
 from training.balls.critic import Record, value
 from training.balls.reward import reward
 from training.balls.state import Asked, hidden, observe
-from training.balls.world import Outcome, World
+from training.balls.world import Moment, Outcome, World
 from training.descent import held
 from training.graph import PolicyGraph, excitation
 
@@ -24,6 +25,7 @@ Slopes = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """States (n, 103) and excitations (n, 39) -> next states, of which only the slopes are used."""
 
 SPREAD: Final = 0.3  # of the starts: the unit in which a gradient by the state is measured
+LEAD: Final = 20  # control steps before a drop, at least, that a hand goes back
 LEAST_SPREAD: Final = 1e-4  # of what is at rest at every start: it hardly counts
 
 
@@ -69,12 +71,14 @@ class Practice:
 
     def _forget(self) -> None:
         """Ask for the first targets of what begins, of which no memory is left."""
-        self.world.episodes.advance()
         self._memory = self._policy.rest(self.world.hands.count)
+        self._moments = [(self.world.moment(), self._memory)]  # ends of the last two stretches
+        self.world.episodes.advance()
 
     def go(self, steps: int, slopes: Slopes | None) -> Stretch:
         """Practise for so many control steps; without slopes no gradient passes."""
         found, world = Stretch(), self.world
+        world.disturb(world.stage.ascent.disturbed)
         memory, state = [part.detach() for part in self._memory], world.state()
         for step in range(steps):
             told = world.asked()
@@ -93,12 +97,14 @@ class Practice:
             found.solved += float(outcome.solved.mean()) / steps
             found.error += float(np.nanmedian(outcome.distance)) * 1e3 / steps
             lost = self._judge(found, outcome, after, told, weight)
-            state, memory = self._renew(found, lost, after, memory)
+            state, memory = self._renew(found, lost, step, after, memory)
+            if step == steps - 1:
+                self._memory = [part.detach() for part in memory]
+                self._moments = [self._moments[-1], (world.moment(), self._memory)]
             world.episodes.advance()
         told = world.asked()
         found.record.observation.append(observe(state, told).detach())
         found.record.hidden.append(hidden(world.hands, told))
-        self._memory = [part.detach() for part in memory]
         return found
 
     def _judge(
@@ -106,7 +112,7 @@ class Practice:
     ) -> torch.Tensor:
         """Enter a step that led to ``after``, whose value counts by ``weight``; hands it lost."""
         world = self.world
-        lost = torch.from_numpy(outcome.broken | (outcome.lowest < self.world.stage.drop_height_m))
+        lost = torch.from_numpy(world.lost(outcome))
         none = torch.zeros(len(lost))
         gain = torch.where(lost, none, reward(self.world.stage.reward, after, told.targets))
         found.total = found.total + gain.mean()
@@ -126,6 +132,7 @@ class Practice:
         self,
         found: Stretch,
         lost: torch.Tensor,
+        step: int,
         after: torch.Tensor,
         memory: list[torch.Tensor],
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
@@ -135,10 +142,23 @@ class Practice:
         found.record.goes_on.append(goes_on)
         if not done.any():
             return after, memory
-        self.world.end(np.flatnonzero(done))
-        live = goes_on[:, None]
-        memory = [torch.where(live, part, torch.zeros_like(part)) for part in memory]
+        moment, remembered = self._moments[-1 if step >= LEAD else 0]
+        again = self._again(lost.numpy(), moment)
+        self.world.end(np.flatnonzero(done & ~again))
+        self.world.back(np.flatnonzero(again), moment)
+        live, back = goes_on[:, None], torch.from_numpy(again)[:, None]
+        memory = [
+            torch.where(live, part, torch.where(back, was, torch.zeros_like(part)))
+            for part, was in zip(memory, remembered, strict=True)
+        ]
         return torch.where(live, after, self.world.state()), memory
+
+    def _again(self, lost: NDArray[np.bool_], moment: Moment) -> NDArray[np.bool_]:
+        """Of the hands that lost a ball, those that go back to this moment of the same episode."""
+        world = self.world
+        drawn = world.rng.random(lost.size) < world.stage.ascent.again
+        again: NDArray[np.bool_] = lost & (moment.age < world.age) & drawn
+        return again
 
     def _held(self, state: torch.Tensor) -> torch.Tensor:
         """The same state; a gradient passes back through it discounted, and at most so far."""

@@ -1,6 +1,7 @@
 """Hands at work: what they are asked for, how old their episodes are, which have ended."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from controller.messages import Array, Flags
 from controller.skills import baoding
+from training.balls.disturb import disturbance
 from training.balls.plan import BallsStage
 from training.balls.state import Asked, asked, seen
 from training.batch import Hands
@@ -29,6 +31,22 @@ class Outcome:
     solved: Flags
     lowest: Array
     broken: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """All hands at a moment.
+
+    Attributes:
+        states: of the physics, (n, nstate).
+        asked: what Episodes asked them for.
+        age, solved: steps of their episodes, and those of them that were solved, (n,).
+    """
+
+    states: Array
+    asked: list[NDArray[Any]]
+    age: NDArray[np.intp]
+    solved: Array
 
 
 class World:
@@ -73,6 +91,21 @@ class World:
         self._age += 1
         return Outcome(distance, solved, lowest, self.hands.broken())
 
+    def lost(self, outcome: Outcome) -> Flags:
+        """Hands whose episode is over before its time, (n,).
+
+        They dropped a ball, or let it fall far behind its target once they had both there.
+        """
+        stage = self.stage
+        behind = (outcome.distance.max(axis=1) > stage.ascent.behind_m) & (self._solved > 0.0)
+        lost: Flags = outcome.broken | (outcome.lowest < stage.drop_height_m) | behind
+        return lost
+
+    @property
+    def age(self) -> NDArray[np.intp]:
+        """How old the episodes are in control steps, (n,)."""
+        return self._age
+
     @property
     def late(self) -> Flags:
         """Episodes that are as long as they may be, (n,)."""
@@ -84,6 +117,24 @@ class World:
         whole = ids[self._whole[ids]]
         self.episodes.ended(whole, self._solved[whole] / self._longest)
         self._begin(ids)
+
+    def disturb(self, share: float) -> None:
+        """Disturb a share of the hands, drawn anew, a little."""
+        ids = np.flatnonzero(self.rng.random(self.hands.count) < share)
+        self.hands.disturb(ids, disturbance(ids.size, self.rng))
+
+    def moment(self) -> Moment:
+        """All hands as they are now."""
+        hands, asked = self.hands.states(), self.episodes.parts()
+        return Moment(hands, asked, self._age.copy(), self._solved.copy())
+
+    def back(self, ids: NDArray[np.intp], to: Moment) -> None:
+        """Put these hands, (n,), back to a moment of theirs, a little disturbed."""
+        self.hands.put(ids, to.states[ids])
+        self.hands.disturb(ids, disturbance(ids.size, self.rng))
+        self.episodes.put(ids, [part[ids] for part in to.asked])
+        self._age[ids], self._solved[ids] = to.age[ids], to.solved[ids]
+        self._whole[ids] = False
 
     def copy(self, of: NDArray[np.intp], to: NDArray[np.intp]) -> None:
         """Make the hands ``to`` twins of the hands ``of``, (n,) each."""

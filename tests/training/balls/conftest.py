@@ -36,7 +36,7 @@ critic_fit: {batch: 16}
 stages:
   - name: all
     tasks: [{do: hold}, {do: rotate, period_s: [10, 20]}]
-    ascent: {steps: 4}
+    ascent: {steps: 4, behind_m: 1.0, disturbed: 0.0}
     episode_s: 0.5
     promote: {solved: 1.0}
 """
