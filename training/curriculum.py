@@ -54,6 +54,9 @@ class Starts(Settings, frozen=True):
     """Of those, the share whose phase is drawn where episodes fail (training/focus.py)."""
     classic: Share = 0.5
     """Of the official starts, the share at the classic angle (3 pi/4), else at pi/4."""
+    swapped: Share = 0.0
+    """Of the official starts, the share at which the balls have changed places, which are alike:
+    the targets are half a turn on, and half the orbit begins as well known as the other."""
     joint_noise_rad: Annotated[float, Meta(ge=0.0, le=0.3)] = 0.03
     ball_noise_m: Annotated[float, Meta(ge=0.0, le=0.01)] = 0.002
     orbits: Share = 0.0

@@ -50,12 +50,14 @@ class Episodes:
         official = np.where(
             classic, baoding.START_ANGLE_CLASSIC_RAD, baoding.START_ANGLE_CURRENT_RAD
         )
+        swapped = ~placed & (rng.random(count) < starts.swapped)
         angle = np.where(placed, self.focus.draw(count, starts.focus, rng), official)
+        angle[swapped] += np.pi
         self._start_phase[ids], self._placed[ids] = angle, placed
         moving = ~placed | (rng.random(count) < 0.5)  # the official task moves at once
         rate = np.where(moving, self.rotation[ids, 0], 0.0) * baoding.FASTEST_RATE_RAD_S
         self._set_goal(ids, baoding.begin_at(angle, rate, self._orbits(count)))
-        self._place(ids, placed)
+        self._place(ids, placed, swapped)
 
     def _orbits(self, count: int) -> Array:
         """Orbit radii [m], (count, 2)."""
@@ -87,7 +89,9 @@ class Episodes:
         placed = self._placed[ids]  # official starts say nothing of a phase
         self.focus.note(self._start_phase[ids][placed], solved_share[placed])
 
-    def _place(self, ids: NDArray[np.intp], placed: NDArray[np.bool_]) -> None:
+    def _place(
+        self, ids: NDArray[np.intp], placed: NDArray[np.bool_], swapped: NDArray[np.bool_]
+    ) -> None:
         hands, starts, rng = self.hands, self.starts, self.rng
         joints = rng.normal(0.0, starts.joint_noise_rad, (ids.size, 23))
         hands.place(ids, joints)
@@ -96,6 +100,7 @@ class Episodes:
         targets = baoding.markers(feedback, self.goal)[ids]
         targets[..., 2] += LIFT_M
         balls[placed] = targets[placed]
+        balls[swapped] = balls[swapped, ::-1]
         balls[..., :2] += rng.normal(0.0, starts.ball_noise_m, (ids.size, 2, 2))
         hands.place(ids, joints, balls)
 

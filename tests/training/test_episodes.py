@@ -210,6 +210,20 @@ def test_official_starts_are_where_the_task_puts_them(
     assert np.array_equal(episodes.goal.rate_rad_s, rate)
 
 
+def test_balls_that_changed_places_lie_at_the_targets_half_a_turn_on(many: Hands) -> None:
+    starts = Starts(on_targets=0.0, classic=1.0, swapped=0.5, joint_noise_rad=0.0, ball_noise_m=0.0)
+    episodes = begun(many, [Task(do="hold")], starts)
+    turned = episodes.goal.angle_rad - baoding.START_ANGLE_CLASSIC_RAD
+    swapped = turned > 1.0
+    assert 0 < swapped.sum() < COUNT
+    assert np.allclose(turned[swapped], np.pi)
+    usual = many.start_balls(np.arange(COUNT))
+    expected = np.where(swapped[:, None, None], usual[:, ::-1], usual)
+    assert np.allclose(many.feedback().object_pos, expected, atol=1e-12)
+    apart = tracking(many, episodes.goal)[0]
+    assert np.allclose(apart[swapped][:, ::-1].mean(0), apart[~swapped].mean(0), atol=1e-3)
+
+
 def test_placed_episodes_begin_at_rest_or_in_motion(many: Hands) -> None:
     episodes = begun(many, [Task(do="rotate")])
     asked = episodes.rotation[:, 0] * baoding.FASTEST_RATE_RAD_S
