@@ -28,7 +28,7 @@ class Ascent(Settings, frozen=True, kw_only=True):
 
     steps: Annotated[int, Meta(ge=2)] = 32
     """An update is a stretch of so many control steps of every hand; gradients pass through it."""
-    rate: Positive = 2e-3
+    rate: Positive = 7e-4
     """How far an update moves each matrix of weights, in every direction of it."""
     gamma: Discount = 0.98
     """What a step later counts for; 0.98 is a horizon of 1.25 s."""
@@ -38,13 +38,13 @@ class Ascent(Settings, frozen=True, kw_only=True):
     behind_m: Positive = 0.03
     """A ball this far from its target is as lost as one that was dropped: a hand that keeps both
     but lets the targets go has little to learn from."""
-    again: Share = 0.6
+    again: Share = 0.7
     """Share of the hands that lost a ball which go back to half a second or more before that, a
     little disturbed: what a policy does there matters most, and it seldom gets there."""
     disturbed: Share = 0.2
     """Share of the hands that are disturbed a little before a stretch: what the critic says of
     states beside the policy's own path has to be learned there."""
-    value_on_the_way: Annotated[float, Meta(ge=0.0)] = 0.04
+    value_on_the_way: Annotated[float, Meta(ge=0.0)] = 0.1
     """Weight of the critic's value at each step of the stretch; at its end it counts in full."""
 
 

@@ -14,12 +14,15 @@ import torch
 from numpy.typing import NDArray
 from rsl_rl.models import MLPModel
 
+from controller.names import MUSCLES
+from controller.skills.baoding import CONTROL_STEP_S
 from training.balls.critic import Record, value
 from training.balls.reward import reward
 from training.balls.state import Asked, hidden, observe
 from training.balls.world import Moment, Outcome, World
 from training.descent import held
 from training.graph import PolicyGraph, excitation
+from training.slew import slewed
 
 Slopes = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """States (n, 103) and excitations (n, 39) -> next states, of which only the slopes are used."""
@@ -71,7 +74,8 @@ class Practice:
 
     def _forget(self) -> None:
         """Ask for the first targets of what begins, of which no memory is left."""
-        self._memory = self._policy.rest(self.world.hands.count)
+        hands = self.world.hands.count
+        self._memory = [*self._policy.rest(hands), torch.zeros(1, hands, len(MUSCLES))]
         self._moments = [(self.world.moment(), self._memory)]  # ends of the last two stretches
         self.world.episodes.advance()
 
@@ -86,8 +90,10 @@ class Practice:
             seen, unseen = observe(state, told), hidden(world.hands, told)
             found.record.observation.append(seen.detach())
             found.record.hidden.append(unseen)
+            *memory, sent = memory
             action, *memory = self._policy.act(seen, *memory)
-            excited = excitation(action)
+            excited = slewed(excitation(action), sent[0], CONTROL_STEP_S)
+            memory.append(excited[None])
             outcome = world.step(excited)
             after = torch.nan_to_num(world.state())
             if slopes is not None:

@@ -31,10 +31,10 @@ from training.posture.pilot import Pilot, seen, tensor
 from training.posture.plan import PostureCost, PostureCurriculum, PostureStage
 from training.posture.reflex import MEMORY, Reflex
 from training.posture.score import score
-from training.posture.slew import slewed
 from training.posture.trials import Trials
 from training.posture.ways import leaps, way_of
 from training.score import Score
+from training.slew import slewed
 
 EDGE_RAD: Final = 0.64  # where a step is half missed: a little inside of the official limit
 WIDTH_RAD: Final = 0.12  # of that edge
@@ -164,7 +164,7 @@ class PostureTrainer(Learner):
         leapt = leaps(target, self._memory)
         wished, memory = self._reflex(*state, target, self._memory, pull)
         self._memory = memory.detach()
-        self._sent = excitation = slewed(wished, self._sent)
+        self._sent = excitation = slewed(wished, self._sent, posture.CONTROL_STEP_S)
         asked = torch.cat([body.share(state[0]), body.share(target)], dim=1).detach()
         self._trials.note(leapt, asked, way_of(self._memory)[:, 0])
         hands.step(excitation.detach().numpy().astype(np.float64))

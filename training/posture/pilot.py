@@ -5,13 +5,14 @@ import torch
 
 from controller.messages import Array
 from controller.names import MUSCLES
+from controller.skills.posture import CONTROL_STEP_S
 from training.posture.body import Body
 from training.posture.course import State
 from training.posture.geometry import fit
 from training.posture.hands import PoseHands
 from training.posture.law import load_law
 from training.posture.reflex import MEMORY, Reflex
-from training.posture.slew import slewed
+from training.slew import slewed
 
 
 class Pilot:
@@ -31,7 +32,7 @@ class Pilot:
         target = tensor(target_rad)
         with torch.inference_mode():
             wished, self._memory = self.reflex(*seen(self.hands), target, self._memory)
-            self._sent = slewed(wished, self._sent)
+            self._sent = slewed(wished, self._sent, CONTROL_STEP_S)
         found: Array = self._sent.numpy().astype(np.float64)
         return found
 

@@ -90,7 +90,7 @@ def test_what_is_climbed_rises(learner: BallsTrainer) -> None:
     for _ in range(12):
         practice.world.hands._batch.state[:] = kept
         practice.world.hands._batch.forward(np.arange(8))
-        practice._memory = practice._policy.rest(8)
+        practice._memory = [*practice._policy.rest(8), torch.zeros(1, 8, 39)]
         episodes.goal, episodes.rng = copy.deepcopy(goal), rng
         stretch = practice.go(4, learner._slopes)
         assert not stretch.drops

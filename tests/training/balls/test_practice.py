@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import torch
 
+from controller.skills import baoding
+from controller.supervisor.limits import Limits
 from training.balls.learn import BallsTrainer
 from training.balls.plan import BallsCurriculum
 from training.balls.practice import Practice
@@ -79,3 +81,24 @@ def test_an_episode_that_began_since_is_not_one_to_go_back_to(
     practice.world._age[2] = 3
     lose_a_ball(practice, hand=2)
     assert practice.world.age[2] == 0
+
+
+def test_hands_are_sent_what_the_gate_lets_pass(
+    practising: Callable[..., Practice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    practice = practising(again=0.0)
+    hands, sent = practice.world.hands, [practice._memory[-1][0].numpy()]
+    step = hands.step
+
+    def stepped(excitation: np.ndarray) -> None:
+        sent.append(excitation)
+        step(excitation)
+
+    monkeypatch.setattr(hands, "step", stepped)
+    monkeypatch.setattr(
+        "training.balls.practice.excitation",
+        lambda action: torch.full_like(action, float(len(sent) % 2)),  # all, then nothing
+    )
+    practice.go(4, None)
+    farthest = Limits().slew_per_s * baoding.CONTROL_STEP_S
+    assert np.abs(np.diff(sent, axis=0)).max() == pytest.approx(farthest, abs=1e-6)
