@@ -73,16 +73,20 @@ class Episodes:
 
     def parts(self) -> list[NDArray[Any]]:
         """What all hands are asked for, (count, ...) each; copies."""
-        own = (self.task, self.rotation, self._segment_left, self._start_phase, self._placed)
-        return [part.copy() for part in (*own, *(getattr(self.goal, name) for name in GOAL))]
+        goal = (getattr(self.goal, name) for name in GOAL)
+        return [part.copy() for part in (*self._own(), *goal)]
 
     def put(self, ids: NDArray[np.intp], parts: list[NDArray[Any]]) -> None:
         """Ask hands, (n,), for what ``parts``, (n, ...) each, once gave."""
-        own = (self.task, self.rotation, self._segment_left, self._start_phase, self._placed)
+        own = self._own()
         for each, part in zip(own, parts, strict=False):
             each[ids] = part
         goal = dict(zip(GOAL, parts[len(own) :], strict=True))
         self._set_goal(ids, baoding.BaodingGoal(**goal))
+
+    def _own(self) -> tuple[NDArray[Any], ...]:
+        """What hands are asked for besides their goals, (count, ...) each."""
+        return self.task, self.rotation, self._segment_left, self._start_phase, self._placed
 
     def ended(self, ids: NDArray[np.intp], solved_share: Array) -> None:
         """Remember how the episodes of these hands went, (n,), before they are reset."""

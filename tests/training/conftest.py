@@ -96,3 +96,19 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     learners: list[Any] = []
     monkeypatch.setattr(display, "show", learners.append)
     return learners
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)
+
+
+@pytest.fixture(scope="session")
+def same() -> Callable[[Any, Any], bool]:
+    """Whether nested data of tensors is equal to the last bit."""
+    return _same

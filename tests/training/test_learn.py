@@ -47,17 +47,6 @@ def scored(monkeypatch: pytest.MonkeyPatch, *solved: float) -> None:
     monkeypatch.setattr(ppo, "score", fake)
 
 
-def same(one: Any, other: Any) -> bool:
-    """Whether nested data of tensors is equal to the last bit."""
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other)
-
-
 def weights(trainer: Trainer) -> dict[str, Any]:
     return ppo._weights(trainer._ppo)
 
@@ -93,7 +82,9 @@ def test_two_updates_count_their_steps_and_change_the_weights(trainer: Trainer) 
         assert report.steps_per_s > 0.0
 
 
-def test_a_seed_repeats_and_another_does_not(tiny: Tiny, folder: Path) -> None:
+def test_a_seed_repeats_and_another_does_not(
+    tiny: Tiny, folder: Path, same: Callable[..., bool]
+) -> None:
     found = []
     for seed in (3, 3, 4):
         trainer = Trainer(tiny(seed=seed), folder, threads=1)
@@ -136,7 +127,7 @@ def test_an_update_sees_what_the_rollout_did(
 
 
 def test_an_evaluation_does_not_change_what_is_learned(
-    tiny: Tiny, folder: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Tiny, folder: Path, monkeypatch: pytest.MonkeyPatch, same: Callable[..., bool]
 ) -> None:
     found = []
     for every in (STEPS, 10**9):
@@ -183,7 +174,9 @@ def test_every_evaluation_adds_a_line_to_the_curve(trainer: Trainer, folder: Pat
         assert {"seconds", "sigma", "learning_rate", "explored_solved"} <= line.keys()
 
 
-def test_a_checkpoint_is_written_after_every_evaluation(trainer: Trainer, folder: Path) -> None:
+def test_a_checkpoint_is_written_after_every_evaluation(
+    trainer: Trainer, folder: Path, same: Callable[..., bool]
+) -> None:
     for _ in range(2):
         run(trainer, 1)
         state = load_checkpoint(folder / "checkpoint.pt")
@@ -254,7 +247,7 @@ def test_promotion_needs_its_score_several_times_in_a_row(
 
 
 def test_an_update_of_nan_loss_is_taken_back(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, same: Callable[..., bool]
 ) -> None:
     run(trainer, 1)
     before = fading(trainer)
@@ -281,7 +274,9 @@ def test_an_update_of_nan_loss_is_taken_back(
 
 
 @pytest.mark.parametrize("network", ["actor", "critic"])
-def test_a_gradient_of_nan_is_taken_back(trainer: Trainer, network: str) -> None:
+def test_a_gradient_of_nan_is_taken_back(
+    trainer: Trainer, network: str, same: Callable[..., bool]
+) -> None:
     """Also one of the last minibatch, when the losses are finite."""
     run(trainer, 1)
     before = fading(trainer)
@@ -304,7 +299,7 @@ def test_a_gradient_of_nan_is_taken_back(trainer: Trainer, network: str) -> None
 
 
 def test_a_normaliser_of_nan_is_taken_back(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, same: Callable[..., bool]
 ) -> None:
     before = weights(trainer)
     original = trainer._ppo.update
@@ -383,7 +378,11 @@ def test_a_hand_that_breaks_does_not_stop_the_learning(trainer: Trainer) -> None
 
 
 def test_resume_goes_on_where_the_checkpoint_was_written(
-    tiny: Tiny, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Tiny,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    same: Callable[..., bool],
 ) -> None:
     scored(monkeypatch, 0.3, 0.9, 0.2)
     plan = tiny(stages=2, solved=0.8)
@@ -406,7 +405,9 @@ def test_resume_goes_on_where_the_checkpoint_was_written(
     assert len(read(tmp_path / "curve.jsonl")) == 1
 
 
-def test_resume_repeats_exactly(tiny: Tiny, folder: Path, tmp_path: Path) -> None:
+def test_resume_repeats_exactly(
+    tiny: Tiny, folder: Path, tmp_path: Path, same: Callable[..., bool]
+) -> None:
     run(Trainer(tiny(), folder, threads=1), 1)
     found = []
     for name in ("a", "b"):

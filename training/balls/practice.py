@@ -57,6 +57,8 @@ class Stretch:
 class Practice:
     """Hands that go on from stretch to stretch, with the memory that the policy has of each.
 
+    The ends of the last two stretches are kept: hands that lost a ball may go back there.
+
     Attributes:
         world: the hands at work.
         unit: in which a gradient by each part of the state is measured, (103,).
@@ -75,15 +77,20 @@ class Practice:
     def _forget(self) -> None:
         """Ask for the first targets of what begins, of which no memory is left."""
         hands = self.world.hands.count
-        self._memory = [*self._policy.rest(hands), torch.zeros(1, hands, len(MUSCLES))]
-        self._moments = [(self.world.moment(), self._memory)]  # ends of the last two stretches
+        nothing = [*self._policy.rest(hands), torch.zeros(1, hands, len(MUSCLES))]
+        self._moments = [(self.world.moment(), nothing)]
         self.world.episodes.advance()
+
+    @property
+    def _memory(self) -> list[torch.Tensor]:
+        """What was remembered at the end of the last stretch, and what was sent, (1, n, ...)."""
+        return self._moments[-1][1]
 
     def go(self, steps: int, slopes: Slopes | None) -> Stretch:
         """Practise for so many control steps; without slopes no gradient passes."""
         found, world = Stretch(), self.world
         world.disturb(world.stage.ascent.disturbed)
-        memory, state = [part.detach() for part in self._memory], world.state()
+        memory, state = self._memory, world.state()
         for step in range(steps):
             told = world.asked()
             state = self._held(state)
@@ -105,8 +112,8 @@ class Practice:
             lost = self._judge(found, outcome, after, told, weight)
             state, memory = self._renew(found, lost, step, after, memory)
             if step == steps - 1:
-                self._memory = [part.detach() for part in memory]
-                self._moments = [self._moments[-1], (world.moment(), self._memory)]
+                remembered = [part.detach() for part in memory]
+                self._moments = [self._moments[-1], (world.moment(), remembered)]
             world.episodes.advance()
         told = world.asked()
         found.record.observation.append(observe(state, told).detach())

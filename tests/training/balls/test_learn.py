@@ -1,6 +1,6 @@
 import copy
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,20 +13,17 @@ from training.balls.plan import BallsCurriculum
 from training.learn import load_checkpoint
 
 
-def same(one: Any, other: Any) -> bool:
-    """Whether nested data of tensors is equal to the last bit."""
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other)
-
-
 def updates(trainer: BallsTrainer, count: int) -> list[str]:
     """Problems of so many updates."""
     return [report.problem for _, report in zip(range(count), trainer.updates(), strict=False)]
+
+
+def told_of_nan(learner: BallsTrainer, weights: torch.Tensor) -> str:
+    """The problem of an update in which the gradient of these weights is lost."""
+    handle = weights.register_hook(lambda gradient: gradient * torch.nan)
+    (told,) = updates(learner, 1)
+    handle.remove()
+    return told
 
 
 def again(learner: BallsTrainer, folder: Path) -> BallsTrainer:
@@ -39,7 +36,9 @@ def again(learner: BallsTrainer, folder: Path) -> BallsTrainer:
 # --- learning --------------------------------------------------------------------------
 
 
-def test_it_begins_with_what_ppo_learned(learner: BallsTrainer, trained: Path) -> None:
+def test_it_begins_with_what_ppo_learned(
+    learner: BallsTrainer, trained: Path, same: Callable[..., bool]
+) -> None:
     state = load_checkpoint(trained / "checkpoint.pt")
     assert same(dict(learner.actor.state_dict()), dict(state["actor_state_dict"]))
     assert same(dict(learner.average.state_dict()), dict(state["average_state_dict"]))
@@ -90,7 +89,7 @@ def test_what_is_climbed_rises(learner: BallsTrainer) -> None:
     for _ in range(12):
         practice.world.hands._batch.state[:] = kept
         practice.world.hands._batch.forward(np.arange(8))
-        practice._memory = [*practice._policy.rest(8), torch.zeros(1, 8, 39)]
+        practice._memory[:] = [*practice._policy.rest(8), torch.zeros(1, 8, 39)]
         episodes.goal, episodes.rng = copy.deepcopy(goal), rng
         stretch = practice.go(4, learner._slopes)
         assert not stretch.drops
@@ -112,19 +111,19 @@ def test_a_stretch_goes_where_mujoco_does(learner: BallsTrainer) -> None:
 # --- what is not finite ----------------------------------------------------------------
 
 
-def test_a_gradient_of_nan_is_taken_back(learner: BallsTrainer) -> None:
+def test_a_gradient_of_nan_is_taken_back(learner: BallsTrainer, same: Callable[..., bool]) -> None:
     assert updates(learner, 1) == [""]
     before = copy.deepcopy(learner.actor.state_dict())
-    handle = learner.actor.mlp[0].weight.register_hook(lambda gradient: gradient * torch.nan)
-    told = updates(learner, 1)[0]
-    handle.remove()
+    told = told_of_nan(learner, learner.actor.mlp[0].weight)
     assert "TAKEN BACK: the gradient of the actor's 'mlp.0.weight' is not finite" in told
     assert learner.progress.discarded == 1
     assert same(dict(before), dict(learner.actor.state_dict()))
     assert updates(learner, 1) == [""]
 
 
-def test_slopes_of_nan_are_taken_back_and_forgotten(learner: BallsTrainer) -> None:
+def test_slopes_of_nan_are_taken_back_and_forgotten(
+    learner: BallsTrainer, same: Callable[..., bool]
+) -> None:
     assert updates(learner, 1) == [""]
     before = copy.deepcopy(learner._state())
     kept = learner.model.shift.clone()
@@ -136,25 +135,20 @@ def test_slopes_of_nan_are_taken_back_and_forgotten(learner: BallsTrainer) -> No
     assert updates(learner, 1) == [""]
 
 
-def test_a_critic_of_nan_is_taken_back(learner: BallsTrainer) -> None:
+def test_a_critic_of_nan_is_taken_back(learner: BallsTrainer, same: Callable[..., bool]) -> None:
     assert updates(learner, 1) == [""]
     before = copy.deepcopy(learner.critic.state_dict())
-    value = learner.critic.mlp[0].weight
-    value.requires_grad_(True)
-    handle = value.register_hook(lambda gradient: gradient * torch.nan)
-    told = updates(learner, 1)[0]
-    handle.remove()
+    told = told_of_nan(learner, learner.critic.mlp[0].weight.requires_grad_(True))
     assert "TAKEN BACK: the critic is not finite" in told
     assert same(dict(before), dict(learner.critic.state_dict()))
     assert updates(learner, 1) == [""]
 
 
-def test_a_first_model_of_nan_is_taken_back_and_fitted_anew(learner: BallsTrainer) -> None:
+def test_a_first_model_of_nan_is_taken_back_and_fitted_anew(
+    learner: BallsTrainer, same: Callable[..., bool]
+) -> None:
     before = copy.deepcopy(learner.actor.state_dict())
-    weight = learner.model.skip.weight.requires_grad_(True)
-    handle = weight.register_hook(lambda gradient: gradient * torch.nan)
-    told = updates(learner, 1)[0]
-    handle.remove()
+    told = told_of_nan(learner, learner.model.skip.weight.requires_grad_(True))
     assert "TAKEN BACK: the model is not finite" in told
     assert same(dict(before), dict(learner.actor.state_dict()))
     assert updates(learner, 1) == [""]
@@ -184,7 +178,9 @@ def test_a_hand_that_breaks_is_told_and_starts_anew(
 # --- checkpoints -----------------------------------------------------------------------
 
 
-def test_it_resumes_with_all_that_it_remembers(learner: BallsTrainer, tmp_path: Path) -> None:
+def test_it_resumes_with_all_that_it_remembers(
+    learner: BallsTrainer, tmp_path: Path, same: Callable[..., bool]
+) -> None:
     updates(learner, 2)
     learner.save("checkpoint.pt")
     saved = load_checkpoint(learner.folder / "checkpoint.pt")
@@ -195,7 +191,9 @@ def test_it_resumes_with_all_that_it_remembers(learner: BallsTrainer, tmp_path: 
     assert saved["since_fit"] == 2
 
 
-def test_resume_repeats_exactly(learner: BallsTrainer, tmp_path: Path) -> None:
+def test_resume_repeats_exactly(
+    learner: BallsTrainer, tmp_path: Path, same: Callable[..., bool]
+) -> None:
     """Also through a fit of the model, whose transitions are collected anew."""
     updates(learner, 2)
     learner.save("checkpoint.pt")
