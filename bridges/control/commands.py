@@ -74,7 +74,8 @@ def arm(
 
 def _attend(client: Client) -> None:
     """Hold on until told to end, then disarm; silence alone would be a fault."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores SIGINT
+        signal.signal(number, signal.default_int_handler)
     try:
         while True:
             client.ask("hold")
