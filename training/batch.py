@@ -5,7 +5,7 @@ observation reads and continues the next step from them: on two cores this is as
 fast as not refreshing at all.
 """
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Final
 
 import mujoco
@@ -42,16 +42,26 @@ class Balls:
     friction: Array
 
     @classmethod
-    def drawn(cls, count: int, spread: float, rng: np.random.Generator) -> "Balls":
-        """Drawn from a share ``spread`` of P2's ranges; 0 are the balls of P1."""
+    def drawn(
+        cls, count: int, spread: float, rng: np.random.Generator, usual: float = 0.0
+    ) -> "Balls":
+        """Drawn from a share ``spread`` of P2's ranges; 0 are the balls of P1.
+
+        So are those of a share ``usual`` of the hands.
+        """
+        own = np.where(rng.random((count, 1)) < usual, 0.0, spread)
 
         def uniform(nominal: float, ends: tuple[float, float]) -> Array:
-            low, high = (nominal + spread * (end - nominal) for end in ends)
+            low, high = (nominal + own * (end - nominal) for end in ends)
             return rng.uniform(low, high, (count, 2))
 
         mass, radius = uniform(*BALL_MASS_KG), uniform(*BALL_RADIUS_M)
-        change = spread * rng.uniform(-1, 1, (count, 2, 3)) * BALL_FRICTION_CHANGE
+        change = own[..., None] * rng.uniform(-1, 1, (count, 2, 3)) * BALL_FRICTION_CHANGE
         return cls(mass, radius, BALL_FRICTION + change)
+
+    def twice(self) -> "Balls":
+        """The same again for a second half of a batch."""
+        return Balls(*(np.concatenate([part] * 2) for part in astuple(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +104,11 @@ class Disturbance:
 
 
 class Hands:
-    """A batch of MyoHands with two balls each; feedback arrays are live views."""
+    """A batch of MyoHands with two balls each; feedback arrays are live views.
+
+    Attributes:
+        balls: what they are made like.
+    """
 
     def __init__(self, count: int, physics: Physics, threads: int = 0) -> None:
         model = load_model()
@@ -105,6 +119,7 @@ class Hands:
         self.start_qpos = Start.of(model).qpos
         self._substeps = physics.substeps
         self.what_broke = ""
+        self.balls = Balls.drawn(count, 0.0, np.random.default_rng(0))
         self._own_balls = False
         self._joint_range = model.jnt_range[: len(JOINTS)].T
         self._batch = Batch(model, count, threads, persistent=True)
@@ -154,10 +169,18 @@ class Hands:
             self._xmat,
         )
 
-    def draw_balls(self, spread: float, rng: np.random.Generator) -> None:
-        """Draw each hand's balls from a share of P2's ranges; 0 brings P1's back."""
+    def draw_balls(
+        self, spread: float, rng: np.random.Generator, usual: float = 0.0, twins: bool = False
+    ) -> None:
+        """Draw each hand's balls from a share of P2's ranges; 0 brings P1's back.
+
+        A share ``usual`` of the hands has P1's; with ``twins`` the second half of the hands has
+        what the first has.
+        """
         if spread or self._own_balls:
-            self.make_balls(Balls.drawn(self.count, spread, rng))
+            count = self.count // 2 if twins else self.count
+            made = Balls.drawn(count, spread, rng, usual)
+            self.make_balls(made.twice() if twins else made)
 
     def make_balls(self, made: Balls) -> None:
         """Give each hand its own balls.
@@ -165,7 +188,7 @@ class Hands:
         Their inertia stays: it is the least that the model's compiler allows, which no ball
         of P2 exceeds.
         """
-        self._own_balls = True
+        self.balls, self._own_balls = made, True
         balls, geoms = self.layout.balls, self.layout.ball_geoms
         self._batch.expand("body_mass")[:, balls] = made.mass
         self._batch.expand("geom_size")[:, geoms, 0] = made.radius

@@ -1,13 +1,11 @@
 """A curriculum as data: stages of tasks, starts, noise, rewards and a promotion rule."""
 
-from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
 import numpy as np
 from msgspec import Meta
 
-from controller.settings import load
 from controller.skills import baoding
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -57,6 +55,8 @@ class Starts(Settings, frozen=True):
     swapped: Share = 0.0
     """Of the official starts, the share at which the balls have changed places, which are alike:
     the targets are half a turn on, and half the orbit begins as well known as the other."""
+    anywhere: Share = 0.0
+    """Of the official starts, the share whose targets are anywhere on the orbit, as in P2."""
     joint_noise_rad: Annotated[float, Meta(ge=0.0, le=0.3)] = 0.03
     ball_noise_m: Annotated[float, Meta(ge=0.0, le=0.01)] = 0.002
     orbits: Share = 0.0
@@ -130,6 +130,8 @@ class BaodingStage(StageBase, frozen=True, kw_only=True):
     starts: Starts = Starts()
     balls: Share = 0.0
     """How much of the official P2's range of mass, size and friction; 0: P1's balls."""
+    usual_balls: Share = 0.0
+    """Share of the hands that have P1's balls all the same."""
     drop_height_m: Annotated[float, Meta(ge=1.2, le=1.4)] = 1.30
 
 
@@ -189,12 +191,3 @@ class Curriculum(Plan, frozen=True, kw_only=True):
 def _scaled(tasks: list[Task], total: float) -> list[Task]:
     whole = sum(task.share for task in tasks)
     return [msgspec.structs.replace(t, share=total * t.share / whole) for t in tasks if total > 0]
-
-
-def load_curriculum(path: str | Path) -> Curriculum:
-    """Read a curriculum file.
-
-    Raises:
-        SettingsError: names the key, the value and what is allowed.
-    """
-    return load(path, Curriculum)

@@ -53,6 +53,8 @@ class Episodes:
         swapped = ~placed & (rng.random(count) < starts.swapped)
         angle = np.where(placed, self.focus.draw(count, starts.focus, rng), official)
         angle[swapped] += np.pi
+        anywhere = ~placed & (rng.random(count) < starts.anywhere)
+        angle[anywhere] = rng.uniform(0.0, 2 * np.pi, anywhere.sum())
         self._start_phase[ids], self._placed[ids] = angle, placed
         moving = ~placed | (rng.random(count) < 0.5)  # the official task moves at once
         rate = np.where(moving, self.rotation[ids, 0], 0.0) * baoding.FASTEST_RATE_RAD_S

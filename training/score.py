@@ -48,7 +48,7 @@ def score(
     """Run one deterministic episode on every hand; the last row is the whole mix."""
     count, steps = hands.count, round(stage.episode_s / baoding.CONTROL_STEP_S)
     rng = np.random.default_rng(seed)
-    hands.draw_balls(stage.balls, rng)
+    hands.draw_balls(stage.balls, rng, stage.usual_balls)
     episodes = Episodes(hands, mix, stage.starts, rng)
     ids = np.arange(count)
     shares = np.cumsum([task.share for task in mix]) / sum(task.share for task in mix)

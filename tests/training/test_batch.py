@@ -6,7 +6,7 @@ from bridges.mujoco_hand import MujocoHand
 from bridges.myohand import Start, load_model
 from controller.names import JOINTS
 from controller.skills import baoding
-from training.batch import Balls, Hands, Physics
+from training.batch import BALL_MASS_KG, Balls, Hands, Physics
 
 FIELDS = ("time_s", "joint_pos", "joint_vel", "activation", "palm_pos", "palm_rot")
 ALL_FIELDS = (*FIELDS, "object_pos", "object_vel")
@@ -219,3 +219,10 @@ def test_balls_of_the_first_phase_come_back() -> None:
         for _ in range(10):
             one.step(np.full((2, 39), 0.02))
     assert np.allclose(hands.feedback().object_pos, untouched.feedback().object_pos, atol=1e-9)
+
+
+def test_a_share_of_the_hands_has_the_usual_balls() -> None:
+    mass = Balls.drawn(400, 1.0, np.random.default_rng(0), usual=0.25).mass
+    usual = (mass == BALL_MASS_KG[0]).all(axis=1)
+    assert usual.mean() == pytest.approx(0.25, abs=0.05)
+    assert not (mass[~usual] == BALL_MASS_KG[0]).any()

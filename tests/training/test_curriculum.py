@@ -15,7 +15,6 @@ from training.curriculum import (
     Promotion,
     Stage,
     Task,
-    load_curriculum,
 )
 from training.skills import load_plan
 
@@ -70,7 +69,7 @@ def test_a_shipped_curriculum_loads(path: Path) -> None:
 def test_a_small_one_loads_with_defaults(tmp_path: Path) -> None:
     path = tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(SMALL), encoding="utf-8")
-    plan = load_curriculum(path)
+    plan = load_plan(path)
     assert plan.stages[0].learning == Learning()
     assert plan.hands == 192
 
@@ -170,7 +169,7 @@ def test_a_bad_value_is_one_line_that_names_it(
     file = tmp_path / "bad.yaml"
     file.write_text(yaml.safe_dump(set_at(path, value)), encoding="utf-8")
     with pytest.raises(SettingsError, match=message) as refused:
-        load_curriculum(file)
+        load_plan(file)
     text = str(refused.value)
     assert text.startswith(f"{file}: ")
     assert "\n" not in text
@@ -181,13 +180,13 @@ def test_a_file_that_is_no_curriculum_is_one_line(tmp_path: Path, text: str) -> 
     file = tmp_path / "bad.yaml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(SettingsError, match=r"bad\.yaml: ") as refused:
-        load_curriculum(file)
+        load_plan(file)
     assert "\n" not in str(refused.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"none\.yaml: can't be read: No such file"):
-        load_curriculum(tmp_path / "none.yaml")
+        load_plan(tmp_path / "none.yaml")
 
 
 def test_the_fastest_period_is_the_skills() -> None:
@@ -198,4 +197,4 @@ def test_the_fastest_turn_of_the_second_phase_is_allowed(tmp_path: Path) -> None
     file = tmp_path / "fast.yaml"
     raw = set_at("stages.0.tasks", [{"do": "rotate", "period_s": [4.0, 4.0]}])
     file.write_text(yaml.safe_dump(raw), encoding="utf-8")
-    assert load_curriculum(file).stages[0].tasks[0].period_s == (4.0, 4.0)
+    assert load_plan(file).stages[0].tasks[0].period_s == (4.0, 4.0)

@@ -224,6 +224,16 @@ def test_balls_that_changed_places_lie_at_the_targets_half_a_turn_on(many: Hands
     assert np.allclose(apart[swapped][:, ::-1].mean(0), apart[~swapped].mean(0), atol=1e-3)
 
 
+def test_targets_are_anywhere_while_the_balls_lie_where_they_do(many: Hands) -> None:
+    starts = Starts(on_targets=0.0, anywhere=0.5, joint_noise_rad=0.0, ball_noise_m=0.0)
+    angle = begun(many, [Task(do="hold")], starts).goal.angle_rad
+    official = (baoding.START_ANGLE_CLASSIC_RAD, baoding.START_ANGLE_CURRENT_RAD)
+    elsewhere = angle[np.isin(angle, official, invert=True)]
+    assert 0 < len(np.unique(elsewhere)) == len(elsewhere) < COUNT
+    usual = many.start_balls(np.arange(COUNT))
+    assert np.allclose(many.feedback().object_pos, usual, atol=1e-12)
+
+
 def test_placed_episodes_begin_at_rest_or_in_motion(many: Hands) -> None:
     episodes = begun(many, [Task(do="rotate")])
     asked = episodes.rotation[:, 0] * baoding.FASTEST_RATE_RAD_S

@@ -19,7 +19,7 @@ class Record:
 
     Attributes:
         observation: (n, 108) each, one more than steps.
-        hidden: what only the critic sees, (n, 7) each, one more than steps.
+        hidden: what only the critic sees, (n, 13) each, one more than steps.
         gain: rewards, (n,).
         kept: whether the balls stayed in the hand, (n,).
         goes_on: whether the episode did, (n,); else the next observation is of another one.
@@ -33,7 +33,7 @@ class Record:
 
 
 def value(critic: MLPModel, observation: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-    """What states are worth, (n,), by observations (n, 108) and hidden parts (n, 7)."""
+    """What states are worth, (n,), by observations (n, 108) and hidden parts (n, 13)."""
     groups = {"policy": observation, "privileged": hidden}
     worth: torch.Tensor = critic(TensorDict(groups, batch_size=[len(observation)]))[:, 0]
     return worth

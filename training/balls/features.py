@@ -14,20 +14,18 @@ from torch.nn.functional import softplus
 from controller.skills.baoding import CONTROL_STEP_S
 from training.balls.kinematics import CAPSULES, Capsules, Kinematics
 from training.balls.muscles import activate
-from training.balls.state import ACTIVE, ANGLE, PLACE, SPEED, SPIN, VELOCITY
-from training.batch import BALL_RADIUS_M
+from training.balls.state import ACTIVE, ANGLE, PLACE, RADIUS, SPEED, SPIN, VELOCITY, unlike
 from training.posture.body import Body
 from training.posture.course import BEYOND_RAD, balanced
 from training.posture.geometry import fit
 from training.posture.hands import PoseHands
 
 GRAVITY_M_S2: Final = 9.81
-RADIUS_M: Final = BALL_RADIUS_M[0]  # of the official P1's balls
 TOUCH_M, TOUCH_WIDTH_M = 0.0015, 0.0007  # a gap that still counts as contact, softly
 DEEP_M, DEEP_WIDTH_M, DEEPEST = 0.0005, 0.001, 6.0  # how deep the step would lead, softly
 SLIP_M, FARTHEST_SLIP = 0.003, 5.0  # unit of a slip, and the largest that is told
 FINGER: Final = 11  # features of a ball against a capsule
-SIZE: Final = 129 + 2 * CAPSULES * FINGER + 8
+SIZE: Final = 129 + 2 * CAPSULES * FINGER + 8 + 6
 SPEED_UNIT, VELOCITY_UNIT, PLACE_UNIT, SPIN_UNIT = 5.0, 0.2, 0.05, 10.0
 
 
@@ -35,7 +33,7 @@ class Told(NamedTuple):
     """What is known of a step before it is learned.
 
     Attributes:
-        features: (n, 665).
+        features: (n, 671).
         base: learned parts of the state if joints and balls went on as they go, (n, 64).
         active: activations at the end of the step, (n, 39).
     """
@@ -62,7 +60,7 @@ class Nearest(NamedTuple):
 
 
 class Features(nn.Module):
-    """States (n, 103) and excitations (n, 39) -> what is told of the step.
+    """States (n, 109) and excitations (n, 39) -> what is told of the step.
 
     Args:
         substeps: physics steps of a control step.
@@ -80,6 +78,7 @@ class Features(nn.Module):
         """What is known of the step from ``state`` under ``excitation``."""
         angle, speed = state[:, ANGLE], state[:, SPEED]
         place, velocity, spin = (state[:, part].view(-1, 2, 3) for part in (PLACE, VELOCITY, SPIN))
+        radius = state[:, RADIUS].detach()
         active, mean = activate(state[:, ACTIVE], excitation, self.substeps)
         pulled = balanced(self.body, self.body(angle), speed, mean)  # by muscles alone [rad/s]
         turn, origin = self.kinematics.palm(angle)
@@ -96,13 +95,14 @@ class Features(nn.Module):
         now = self.kinematics.capsules(angle)
         coasting = ahead(speed, velocity)
         driven = ahead(pulled, velocity + gravity[:, None] * CONTROL_STEP_S)
-        pairs = self._against_hand(place, spin, now, coasting, driven)
-        balls = _against_each_other(place, spin, coasting[0])
+        pairs = self._against_hand(place, spin, radius, now, coasting, driven)
+        balls = _against_each_other(place, spin, radius, coasting[0])
         flat = [place.flatten(1), velocity.flatten(1), spin.flatten(1)]
         units = (PLACE_UNIT, VELOCITY_UNIT, SPIN_UNIT)
         scaled = [part / unit for part, unit in zip(flat, units, strict=True)]
         speeds = [speed / SPEED_UNIT, pulled / SPEED_UNIT]
         told = [angle, *speeds, mean, *scaled, gravity / GRAVITY_M_S2, pairs, balls]
+        told.append(unlike(state))
         coasted = [angle + CONTROL_STEP_S * speed, speed, flat[0] + CONTROL_STEP_S * flat[1]]
         return Told(torch.cat(told, dim=1), torch.cat([*coasted, *flat[1:]], dim=1), active)
 
@@ -114,17 +114,17 @@ class Features(nn.Module):
         self,
         place: torch.Tensor,
         spin: torch.Tensor,
+        radius: torch.Tensor,
         now: Capsules,
         coasting: tuple[torch.Tensor, Capsules],
         driven: tuple[torch.Tensor, Capsules],
     ) -> torch.Tensor:
         """Of each ball against each capsule, (n, 528)."""
-        radius = self.kinematics.radius
-        near = nearest(place, now, radius)
-        touch, depth = contact(near.gap, nearest(*coasting, radius).gap)
-        rolled = CONTROL_STEP_S * torch.cross(
-            spin[:, :, None].expand_as(near.normal), -RADIUS_M * near.normal, dim=-1
-        )
+        surfaces = radius[..., None] + self.kinematics.radius
+        near = nearest(place, now, surfaces)
+        touch, depth = contact(near.gap, nearest(*coasting, surfaces).gap)
+        arm = -radius[..., None, None] * near.normal
+        rolled = CONTROL_STEP_S * torch.cross(spin[:, :, None].expand_as(arm), arm, dim=-1)
 
         def slip(there: torch.Tensor, capsules: Capsules) -> torch.Tensor:
             """How far the ball's surface moves along the capsule's in the step."""
@@ -137,15 +137,21 @@ class Features(nn.Module):
         return torch.cat(parts, dim=-1).flatten(1)
 
 
-def nearest(place: torch.Tensor, capsules: Capsules, radius: torch.Tensor) -> Nearest:
-    """Of ball centres (n, 2, 3) [m] and capsules with these radii (24,) [m]."""
+def nearest(place: torch.Tensor, capsules: Capsules, surfaces: torch.Tensor) -> Nearest:
+    """Of ball centres (n, 2, 3) [m] and capsules.
+
+    Args:
+        place: of the centres.
+        capsules: of the hand.
+        surfaces: how far a centre is from a capsule's axis where they touch [m], (n, 2, 24).
+    """
     axis = capsules.end - capsules.begin
     along = ((place[:, :, None] - capsules.begin[:, None]) * axis[:, None]).sum(-1)
     share = (along / (axis * axis).sum(-1).clamp(min=1e-9)[:, None]).clamp(0.0, 1.0)
     point = capsules.begin[:, None] + share[..., None] * axis[:, None]
     apart = place[:, :, None] - point
     distance = apart.norm(dim=-1).clamp(min=1e-4)
-    return Nearest(share, point, apart / distance[..., None], distance - radius - RADIUS_M)
+    return Nearest(share, point, apart / distance[..., None], distance - surfaces)
 
 
 def contact(gap: torch.Tensor, next_gap: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -160,16 +166,18 @@ def contact(gap: torch.Tensor, next_gap: torch.Tensor) -> tuple[torch.Tensor, to
 
 
 def _against_each_other(
-    place: torch.Tensor, spin: torch.Tensor, there: torch.Tensor
+    place: torch.Tensor, spin: torch.Tensor, radius: torch.Tensor, there: torch.Tensor
 ) -> torch.Tensor:
     """Of both balls, (n, 8); ``there`` is where they coast to."""
+    surfaces = radius.sum(1)
     apart = place[:, 0] - place[:, 1]
     distance = apart.norm(dim=1, keepdim=True).clamp(min=1e-3)
     normal = apart / distance
-    next_gap = (there[:, 0] - there[:, 1]).norm(dim=1) - 2 * RADIUS_M
-    touch, depth = contact(distance[:, 0] - 2 * RADIUS_M, next_gap)
+    next_gap = (there[:, 0] - there[:, 1]).norm(dim=1) - surfaces
+    touch, depth = contact(distance[:, 0] - surfaces, next_gap)
     way = there - place
-    rolled = CONTROL_STEP_S * torch.cross(spin[:, 0] + spin[:, 1], RADIUS_M * normal, dim=-1)
+    turned = spin[:, 0] * radius[:, :1] + spin[:, 1] * radius[:, 1:]
+    rolled = CONTROL_STEP_S * torch.cross(turned, normal, dim=-1)
     slip = (way[:, 0] - way[:, 1] - rolled) / SLIP_M
     slip = slip.clamp(-FARTHEST_SLIP, FARTHEST_SLIP)
     return torch.cat([touch, depth, touch * normal, touch * slip], dim=1)

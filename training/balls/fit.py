@@ -46,7 +46,7 @@ class Pool(NamedTuple):
     """What the model learns from.
 
     Attributes:
-        features: as float16, (pairs, 2, 665).
+        features: as float16, (pairs, 2, 671).
         change: of what is learned, besides the base, (pairs, 2, 64).
     """
 

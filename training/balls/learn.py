@@ -25,6 +25,7 @@ from training.balls.model import Model
 from training.balls.muon import Muon
 from training.balls.plan import BallsCurriculum, BallsStage
 from training.balls.practice import Practice, Stretch
+from training.balls.widen import widened
 from training.balls.world import World
 from training.batch import Hands, Physics
 from training.curriculum import Noise
@@ -34,7 +35,7 @@ from training.learn import Learner, Progress, Report, hands_broke
 from training.ppo import make_actor, make_critic
 from training.score import Score, score
 
-UNSEEN: Final = 7  # numbers that only the critic is told: spin of the balls, intention
+UNSEEN: Final = 13  # numbers that only the critic is told: spin, intention, how balls are made
 WARM_UP: Final = 60  # control steps of a stage before its first gradient
 EXPLORATION: Final = Noise(sigma=0.035, correlation=0.85)  # of the actor; nothing explores here
 
@@ -163,7 +164,7 @@ class BallsTrainer(Learner):
         hands = self._batch("collect", 2 * settings.pairs, stage.physics)
         rng = np.random.default_rng([self.curriculum.seed, self.progress.updates])
         steps = settings.first_steps if self._pool is None else settings.steps
-        fresh = collect(PolicyGraph(self.average), World(hands, stage, rng), steps)
+        fresh = collect(PolicyGraph(self.average), World(hands, stage, rng, twins=True), steps)
         pool = pool_of(self._features, fresh)
         self._pool = pool if self._pool is None else self._pool.joined(pool, settings.pool)
         before = copy.deepcopy(self.model.state_dict())
@@ -217,18 +218,25 @@ class BallsTrainer(Learner):
     def _restore(self, state: dict[str, Any]) -> None:
         self.actor.load_state_dict(state["actor_state_dict"], strict=True)
         self.average.load_state_dict(state["average_state_dict"], strict=True)
-        self.critic.load_state_dict(state["critic_state_dict"], strict=True)
+        told_less = self._take_critic(state["critic_state_dict"])
         episodes = self._practice.world.episodes
         episodes.focus.solved[:] = state["focus"]
         if "model_state_dict" not in state:  # of PPO: the rest begins here
             return
-        self.model.load_state_dict(state["model_state_dict"], strict=True)
+        self.model.load_state_dict(widened(state["model_state_dict"], self.model), strict=True)
         self._climber.load_state_dict(state["climber_state_dict"])
-        self._critic_climber.load_state_dict(state["critic_climber_state_dict"])
+        if not told_less:
+            self._critic_climber.load_state_dict(state["critic_climber_state_dict"])
         self._since_fit = state["since_fit"]
-        self._practice.unit.copy_(state["unit"])
+        self._practice.unit[: len(state["unit"])] = state["unit"]
         torch.set_rng_state(state["random"]["torch"])
         episodes.rng.bit_generator.state = state["random"]["episodes"]
+
+    def _take_critic(self, weights: dict[str, torch.Tensor]) -> bool:
+        """Take the critic's weights over; whether it was told less than it is now."""
+        wide = widened(weights, self.critic)
+        self.critic.load_state_dict(wide, strict=True)
+        return any(wide[name].shape != each.shape for name, each in weights.items())
 
 
 def _finite(module: nn.Module) -> bool:

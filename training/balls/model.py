@@ -11,31 +11,31 @@ from torch import nn
 
 from training.balls.features import SIZE as FEATURES
 from training.balls.features import Features
-from training.balls.state import ACTIVE, SIZE
+from training.balls.state import ACTIVE, MADE
 
-LEARNED: Final = SIZE - (ACTIVE.stop - ACTIVE.start)  # all but the activations, 64
+LEARNED: Final = 64  # parts of a state: all but the activations, and how balls are made
 FARTHEST: Final = 8.0  # a feature's distance from its mean, in standard deviations
 QUIET: Final = 0.1  # of the last layer's weights at first: nearly no change
 
 
 def learned(state: torch.Tensor) -> torch.Tensor:
-    """The parts of states (n, 103) that are learned, (n, 64)."""
-    return torch.cat([state[:, : ACTIVE.start], state[:, ACTIVE.stop :]], dim=1)
+    """The parts of states (n, 109) that are learned, (n, 64)."""
+    return torch.cat([state[:, : ACTIVE.start], state[:, ACTIVE.stop : MADE.start]], dim=1)
 
 
-def whole(parts: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
-    """States (n, 103) of their learned parts (n, 64) and activations (n, 39)."""
-    return torch.cat([parts[:, : ACTIVE.start], active, parts[:, ACTIVE.start :]], dim=1)
+def whole(parts: torch.Tensor, active: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+    """States (n, 109) of learned parts (n, 64), activations (n, 39) and how balls are made."""
+    return torch.cat([parts[:, : ACTIVE.start], active, parts[:, ACTIVE.start :], made], dim=1)
 
 
 class Model(nn.Module):
-    """States (n, 103) and excitations (n, 39) -> the next states.
+    """States (n, 109) and excitations (n, 39) -> the next states.
 
     Args:
         hidden: width of its two layers.
 
     Attributes:
-        mean, std: of the features, (665,).
+        mean, std: of the features, (671,).
         shift, scale: of what changes besides the base, (64,).
     """
 
@@ -69,4 +69,4 @@ class Model(nn.Module):
     ) -> torch.Tensor:
         """The states one control step later."""
         features, base, active = told(state, excitation)
-        return whole(base + self.change(features) * self.scale + self.shift, active)
+        return whole(base + self.change(features) * self.scale + self.shift, active, state[:, MADE])

@@ -90,13 +90,6 @@ class BallsStage(BaodingStage, frozen=True, kw_only=True):
     reward: SmoothReward = SmoothReward()
     ascent: Ascent = Ascent()
 
-    def __post_init__(self) -> None:
-        """Refuse what the model does not know: msgspec names the stage in the error."""
-        if self.balls != 0.0:
-            raise ValueError(
-                f"balls: {self.balls:g}: the model knows P1's balls only; it has to be 0"
-            )
-
 
 class BallsCurriculum(Plan, frozen=True, kw_only=True):
     """The whole curriculum; a stage reads as a sentence."""

@@ -25,7 +25,7 @@ from training.graph import PolicyGraph, excitation
 from training.slew import slewed
 
 Slopes = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""States (n, 103) and excitations (n, 39) -> next states, of which only the slopes are used."""
+"""States (n, 109) and excitations (n, 39) -> next states, of which only the slopes are used."""
 
 SPREAD: Final = 0.3  # of the starts: the unit in which a gradient by the state is measured
 LEAD: Final = 20  # control steps before a drop, at least, that a hand goes back
@@ -61,7 +61,7 @@ class Practice:
 
     Attributes:
         world: the hands at work.
-        unit: in which a gradient by each part of the state is measured, (103,).
+        unit: in which a gradient by each part of the state is measured, (109,).
     """
 
     def __init__(self, world: World, policy: PolicyGraph, critic: MLPModel) -> None:
@@ -94,7 +94,7 @@ class Practice:
         for step in range(steps):
             told = world.asked()
             state = self._held(state)
-            seen, unseen = observe(state, told), hidden(world.hands, told)
+            seen, unseen = observe(state, told), hidden(state, world.hands, told)
             found.record.observation.append(seen.detach())
             found.record.hidden.append(unseen)
             *memory, sent = memory
@@ -117,7 +117,7 @@ class Practice:
             world.episodes.advance()
         told = world.asked()
         found.record.observation.append(observe(state, told).detach())
-        found.record.hidden.append(hidden(world.hands, told))
+        found.record.hidden.append(hidden(state, world.hands, told))
         return found
 
     def _judge(
@@ -130,7 +130,7 @@ class Practice:
         gain = torch.where(lost, none, reward(self.world.stage.reward, after, told.targets))
         found.total = found.total + gain.mean()
         if weight > 0.0:
-            worth = value(self._critic, observe(after, told), hidden(world.hands, told))
+            worth = value(self._critic, observe(after, told), hidden(after, world.hands, told))
             worth = torch.where(lost, none, worth)
             found.total = found.total + self.world.stage.ascent.gamma * weight * worth.mean()
         found.record.gain.append(gain.detach())

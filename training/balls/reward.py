@@ -14,7 +14,7 @@ FARTHEST: Final = 4.0  # distances cost up to this, in units of NEAR_M
 
 
 def reward(weights: SmoothReward, state: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Reward, (n,), of states (n, 103) with these targets in the palm's frame (n, 6) [m]."""
+    """Reward, (n,), of states (n, 109) with these targets in the palm's frame (n, 6) [m]."""
     apart = (state[:, PLACE] - targets).view(-1, 2, 3)
     distance = apart.square().sum(-1).add(1e-10).sqrt()
     solved = torch.sigmoid((EDGE_M - distance) / WIDTH_M).prod(-1)

@@ -52,13 +52,21 @@ class Moment:
 class World:
     """A batch of hands on the tasks of a stage; their first episodes are of any length.
 
+    Each hand keeps its balls.
+
+    Args:
+        twins: whether the second half of the hands has the balls of the first.
+
     Attributes:
         episodes: what they are asked for.
         rng: that all is drawn with.
     """
 
-    def __init__(self, hands: Hands, stage: BallsStage, rng: np.random.Generator) -> None:
+    def __init__(
+        self, hands: Hands, stage: BallsStage, rng: np.random.Generator, twins: bool = False
+    ) -> None:
         self.hands, self.stage, self.rng = hands, stage, rng
+        hands.draw_balls(stage.balls, rng, stage.usual_balls, twins)
         self.episodes = Episodes(hands, stage.tasks, stage.starts, rng)
         self._longest = round(stage.episode_s / baoding.CONTROL_STEP_S)
         self._age, self._solved = np.zeros(hands.count, int), np.zeros(hands.count)
@@ -76,7 +84,7 @@ class World:
         self._age[ids], self._solved[ids], self._whole[ids] = 0, 0.0, True
 
     def state(self) -> torch.Tensor:
-        """The state of all hands, (n, 103)."""
+        """The state of all hands, (n, 109)."""
         return seen(self.hands)
 
     def asked(self) -> Asked:

@@ -42,7 +42,11 @@ def test_it_begins_with_what_ppo_learned(
     state = load_checkpoint(trained / "checkpoint.pt")
     assert same(dict(learner.actor.state_dict()), dict(state["actor_state_dict"]))
     assert same(dict(learner.average.state_dict()), dict(state["average_state_dict"]))
-    assert same(dict(learner.critic.state_dict()), dict(state["critic_state_dict"]))
+    known = state["critic_state_dict"]
+    first = learner.critic.mlp[0].weight
+    assert torch.equal(first[:, :-6], known["mlp.0.weight"])
+    assert not first[:, -6:].any()  # what PPO's was not told counts for nothing yet
+    assert torch.equal(learner.critic.mlp[2].weight, known["mlp.2.weight"])
     progress = learner.progress
     assert progress.steps == state["progress"]["steps"]
     assert (progress.stage, progress.stage_steps, progress.best) == (0, 0, -1.0)
@@ -204,6 +208,32 @@ def test_resume_repeats_exactly(
         assert updates(resumed, 2) == ["", ""]
         found.append(resumed._state())
     assert same(*found)
+
+
+def test_one_that_was_told_less_goes_on_as_it_was(learner: BallsTrainer, tmp_path: Path) -> None:
+    """A checkpoint from before balls were told, by critic and model."""
+    updates(learner, 2)
+    learner.save("checkpoint.pt")
+    path = learner.folder / "checkpoint.pt"
+    state = load_checkpoint(path)
+    for whose, names in (
+        ("model", ("mean", "std", "net.0.weight", "skip.weight")),
+        ("critic", ("obs_normalizer._mean", "obs_normalizer._var", "obs_normalizer._std")),
+        ("critic", ("mlp.0.weight",)),
+    ):
+        weights = state[f"{whose}_state_dict"]
+        for name in names:
+            weights[name] = weights[name][..., :-6].clone()
+    state["unit"] = state["unit"][:-6].clone()
+    torch.save(state, path)
+    resumed = again(learner, tmp_path)
+    assert resumed.progress == learner.progress
+    assert not resumed.model.skip.weight[:, -6:].any()
+    assert torch.equal(resumed.model.std[-6:], torch.ones(6))
+    assert torch.equal(resumed.critic.mlp[0].weight[:, :-6], learner.critic.mlp[0].weight[:, :-6])
+    assert not resumed._critic_climber.state_dict()["state"]
+    resumed.progress.next_evaluation = 10**9
+    assert updates(resumed, 2) == ["", ""]
 
 
 def test_a_checkpoint_of_another_size_is_refused(

@@ -18,7 +18,7 @@ BAD = [
     ({}, {"learner": "sarsa"}, "learner: invalid enum value 'sarsa'"),
     ({}, {"wobble": 1}, "wobble: unknown key; allowed: hands, seed"),
     ({}, {"model": {"every": 0}}, r"model\.every: .*>= 1 \(is 0\)"),
-    ({"balls": 0.5}, {}, r"stages\[0\]: balls: 0.5: the model knows P1's balls only"),
+    ({"balls": 1.5}, {}, r"stages\[0\]\.balls: .*<= 1\.0 \(is 1\.5\)"),
     ({"ascent": {"steps": 1}}, {}, r"stages\[0\]\.ascent\.steps: .*>= 2 \(is 1\)"),
     ({"ascent": {"gamma": 1.0}}, {}, r"stages\[0\]\.ascent\.gamma"),
     ({"noise": {"sigma": 0.1}}, {}, r"stages\[0\]\.noise: unknown key; allowed: "),

@@ -2,8 +2,19 @@ import numpy as np
 import torch
 
 from controller.skills import baoding
-from training.balls.state import PLACE, SIZE, SPIN, VELOCITY, asked, hidden, observe, seen
-from training.batch import Hands
+from training.balls.state import (
+    MADE,
+    PLACE,
+    SIZE,
+    SPIN,
+    VELOCITY,
+    asked,
+    hidden,
+    observe,
+    seen,
+    unlike,
+)
+from training.batch import Balls, Hands, Physics
 from training.curriculum import Starts, Task
 from training.episodes import Episodes
 
@@ -54,8 +65,30 @@ def test_spin_is_about_the_palms_axes(hands: Hands) -> None:
     assert np.allclose(seen(hands)[0, SPIN].reshape(2, 3), wanted, atol=1e-5)
 
 
-def test_the_critic_is_told_spin_and_intention(hands: Hands) -> None:
+def test_the_critic_is_told_spin_intention_and_balls(hands: Hands) -> None:
     episodes = at_work(hands)
-    found = hidden(hands, asked(episodes))
-    assert torch.equal(found[:, 6:], torch.from_numpy(episodes.rotation.astype(np.float32)))
+    state = seen(hands)
+    found = hidden(state, hands, asked(episodes))
+    assert torch.equal(found[:, 6:7], torch.from_numpy(episodes.rotation.astype(np.float32)))
+    assert torch.equal(found[:, 7:], unlike(state))
     assert np.allclose(found[:, :6], hands.ball_spin(), atol=1e-6)
+
+
+def test_balls_of_p1_are_unlike_nothing(hands: Hands) -> None:
+    assert torch.allclose(unlike(seen(hands)), torch.zeros(hands.count, 6), atol=1e-5)
+
+
+def test_the_state_tells_how_each_ball_is_made() -> None:
+    hands = Hands(2, Physics.named("coarse"), threads=1)
+    friction = np.ones((2, 2, 3))
+    friction[1, 1, 0] = 1.2
+    made = Balls(np.array([[0.03, 0.3], [0.1, 0.2]]), np.array([[0.018, 0.024]] * 2), friction)
+    hands.make_balls(made)
+    state = seen(hands).requires_grad_()
+    told = np.concatenate([made.radius, made.mass, friction[..., 0]], axis=1)
+    assert np.allclose(state[:, MADE].detach(), told)
+    found = unlike(state)
+    assert not found.requires_grad  # a hand can't change its balls
+    lighter = [-4 / 3, 2 / 3, np.log(30 / 43), np.log(300 / 43), 0.0, 0.0]
+    assert np.allclose(found[0], lighter, atol=1e-5)
+    assert np.allclose(found[1, 4:], [0.0, 1.0], atol=1e-5)

@@ -18,7 +18,7 @@ def hands() -> Hands:
 
 def world_of(plan: BallsCurriculum, hands: Hands, classic: float) -> World:
     """Holds from the official start of those days, where the balls lie on their targets, or not."""
-    starts = Starts(on_targets=0.0, classic=classic)
+    starts = Starts(on_targets=0.0, classic=classic, joint_noise_rad=0.0, ball_noise_m=0.0)
     first = plan.stages[0]
     ascent = msgspec.structs.replace(first.ascent, behind_m=0.03)
     stage = msgspec.structs.replace(first, tasks=first.tasks[:1], starts=starts, ascent=ascent)
@@ -80,3 +80,15 @@ def test_a_share_of_the_hands_is_disturbed(gradients: BallsCurriculum, hands: Ha
     world.disturb(1.0)
     moved = (hands.feedback().joint_pos != before.joint_pos).any(axis=1)
     assert moved.all()
+
+
+@pytest.mark.parametrize("twins", [False, True])
+def test_hands_have_balls_of_their_own_and_twins_the_same(
+    gradients: BallsCurriculum, twins: bool
+) -> None:
+    stage = msgspec.structs.replace(gradients.stages[0], balls=1.0)
+    own = Hands(4, Physics.named("coarse"), threads=1)
+    World(own, stage, np.random.default_rng(0), twins)
+    mass = own.balls.mass
+    assert len(np.unique(mass)) == (4 if twins else 8)
+    assert np.array_equal(mass[:2], mass[2:]) == twins
