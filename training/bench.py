@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from controller import data
+from controller.errors import SettingsError
 
 SCALING_HANDS: Final = (32, 128, 512)
 ROUNDS: Final = 7
@@ -26,14 +27,17 @@ def training(
     ] = None,
     curriculum: Annotated[
         Path, typer.Option(help="Its first stage is what the whole loop trains.")
-    ] = Path("configs/curriculum/baoding.yaml"),
+    ] = Path("configs/curriculum/baoding_gradients.yaml"),
     json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
     """Measure training: bare physics, batched hands, the whole loop, and how they scale."""
-    from training.curriculum import load_curriculum
+    from training.posture.plan import PostureCurriculum
+    from training.skills import load_plan
     from training.throughput import threads_here
 
-    plan = load_curriculum(data.find(str(curriculum), Path.cwd()))
+    plan = load_plan(data.find(str(curriculum), Path.cwd()))
+    if isinstance(plan, PostureCurriculum):
+        raise SettingsError(f"--curriculum {curriculum}: of the skill posture; allowed: of baoding")
     rate = _peer() if peer else None
     figures = _measure(plan, hands, threads or threads_here())
     figures |= {"peer_steps_per_s": rate and round(rate, 1)}

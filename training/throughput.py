@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import mujoco
 import numpy as np
 import torch
@@ -19,11 +20,15 @@ from mujoco.batch import Batch
 from mujoco.rollout import Rollout
 
 from bridges.myohand import load_model, to_excitation
+from controller import data
 from controller.messages import Array
 from controller.names import MUSCLES
+from training.balls.learn import BallsTrainer
+from training.balls.plan import BallsCurriculum
 from training.batch import Hands, Physics
 from training.curriculum import Curriculum, Noise, Promotion, Stage, Task
 from training.env import HandEnv
+from training.learn import Learner
 from training.ppo import Trainer
 
 SEGMENT: Final = 16  # control steps from each start: about as long as the balls stay
@@ -112,8 +117,8 @@ class Stepping:
         pool = ThreadPoolExecutor(self.threads)
 
         def work() -> int:
-            for one, data in enumerate(datas):
-                mujoco.mj_setState(model, data, self.states[one], FULL_PHYSICS)
+            for one, each in enumerate(datas):
+                mujoco.mj_setState(model, each, self.states[one], FULL_PHYSICS)
             for at in range(SEGMENT):
                 list(pool.map(step, shares, [at] * self.threads))
             return self.count * SEGMENT
@@ -135,18 +140,53 @@ def hands(count: int, threads: int, physics: str = "official") -> Work:
     return work
 
 
-def training_rate(plan: Curriculum, threads: int) -> float:
+def training_rate(plan: Curriculum | BallsCurriculum, threads: int) -> float:
     """The whole loop, the first stage's settings: stepping, learning, averaging."""
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
+        if isinstance(plan, BallsCurriculum):
+            return _rate_of_gradients(plan, Path(folder), threads)
         trainer = Trainer(plan, Path(folder), threads)
-        trainer.progress.next_evaluation = 10**12  # scoring is not part of the figure
-        updates = trainer.updates()
-        next(updates)
+        work = _updating(trainer)
+        work(1)
+        steps, seconds = work(UPDATES)
+        return steps / seconds
+
+
+def _rate_of_gradients(plan: BallsCurriculum, folder: Path, threads: int) -> float:
+    """Updates and a fit of the model, as many for one as the curriculum has.
+
+    The first fit, which a training has once, is cut short and not part of the figure.
+    """
+    settings = plan.model
+    short = msgspec.structs.replace(
+        settings,
+        first_steps=settings.steps,
+        first_batches=settings.batches,
+        every=UPDATES + 1,
+    )
+    trainer = BallsTrainer(msgspec.structs.replace(plan, model=short), folder, threads)
+    trainer.resume(data.find(plan.begin_with, Path.cwd()))
+    work = _updating(trainer)
+    work(1)
+    steps, seconds = work(UPDATES)
+    with_fit = work(1)
+    others = (settings.every - 1) / UPDATES
+    return (others * steps + with_fit[0]) / (others * seconds + with_fit[1])
+
+
+def _updating(trainer: Learner) -> Callable[[int], tuple[int, float]]:
+    """Does some updates without a score; returns their steps and seconds."""
+    trainer.progress.next_evaluation = 10**12
+    updates = trainer.updates()
+
+    def work(count: int) -> tuple[int, float]:
         began, before = time.perf_counter(), trainer.progress.steps
-        for _ in range(UPDATES):
+        for _ in range(count):
             next(updates)
-        return (trainer.progress.steps - before) / (time.perf_counter() - began)
+        return trainer.progress.steps - before, time.perf_counter() - began
+
+    return work
 
 
 def threads_here() -> int:

@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from typer.testing import CliRunner
 
+from controller.errors import SettingsError
 from training import bench, throughput
+from training.ppo import Trainer
+from training.skills import load_plan
 
 FIRST_STAGE = """
 skill: baoding
@@ -64,6 +68,30 @@ def test_a_person_reads_a_table(quick: Path, monkeypatch: pytest.MonkeyPatch) ->
     out = run("--curriculum", str(quick))
     assert "whole training loop" in out
     assert "3 hands, 2 threads" in out
+
+
+def test_gradients_are_measured_with_their_fits(quick: Path, tmp_path: Path) -> None:
+    """From the checkpoint that the curriculum begins with; the fit by its share."""
+    folder = tmp_path / "ppo"
+    folder.mkdir()
+    Trainer(load_plan(quick), folder, threads=1).save("checkpoint.pt")
+    plan = yaml.safe_load(FIRST_STAGE)
+    plan |= {"learner": "gradients", "begin_with": str(folder / "checkpoint.pt")}
+    plan["model"] = {"hidden": 8, "pairs": 2, "steps": 6, "batches": 2, "batch": 4, "pool": 20}
+    plan["stages"][0] = {
+        "name": "hold",
+        "tasks": [{"do": "hold"}],
+        "ascent": {"steps": 2},
+        "promote": {"solved": 1.0},
+    }
+    path = tmp_path / "gradients.yaml"
+    path.write_text(yaml.safe_dump(plan), encoding="utf-8")
+    assert json.loads(run("--curriculum", str(path), "--json"))["training_steps_per_s"] > 0
+
+
+def test_another_skill_is_refused() -> None:
+    with pytest.raises(SettingsError, match="of the skill posture"):
+        bench.training(curriculum=Path("configs/curriculum/posture.yaml"))
 
 
 def test_rounds_take_turns() -> None:
