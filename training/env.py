@@ -47,9 +47,8 @@ class HandEnv(VecEnv):
         self.cfg: dict[str, Any] = {}
         self.hands, self.stage = hands, stage
         rng = np.random.default_rng(seed)
-        hands.draw_balls(
-            stage.balls, rng, stage.usual_balls
-        )  # each hand keeps its own for the stage
+        # each hand keeps its own for the stage
+        hands.draw_balls(stage.balls, rng, stage.usual_balls)
         self.episodes = Episodes(hands, mix, stage.starts, rng)
         self.observation = baoding.observation(baoding.OWN_TERMS)
         self._obs = np.zeros((hands.count, self.observation.size), np.float32)

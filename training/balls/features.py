@@ -101,8 +101,8 @@ class Features(nn.Module):
         units = (PLACE_UNIT, VELOCITY_UNIT, SPIN_UNIT)
         scaled = [part / unit for part, unit in zip(flat, units, strict=True)]
         speeds = [speed / SPEED_UNIT, pulled / SPEED_UNIT]
-        told = [angle, *speeds, mean, *scaled, gravity / GRAVITY_M_S2, pairs, balls]
-        told.append(unlike(state))
+        made = unlike(state)
+        told = [angle, *speeds, mean, *scaled, gravity / GRAVITY_M_S2, pairs, balls, made]
         coasted = [angle + CONTROL_STEP_S * speed, speed, flat[0] + CONTROL_STEP_S * flat[1]]
         return Told(torch.cat(told, dim=1), torch.cat([*coasted, *flat[1:]], dim=1), active)
 

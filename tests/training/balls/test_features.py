@@ -17,7 +17,7 @@ def test_a_gap_is_between_surfaces() -> None:
     assert torch.allclose(found.normal[0, 0, 0], torch.tensor([0.0, 0.0, 1.0]))
 
 
-def test_a_larger_ball_touches_where_a_smaller_one_does_not() -> None:
+def test_what_overlaps_touches_and_what_is_apart_does_not() -> None:
     touch, depth = contact(torch.tensor([-0.001, 0.004]), torch.tensor([-0.001, 0.004]))
     assert touch[0] > 0.9
     assert touch[1] < 0.1
