@@ -59,6 +59,12 @@ class Balls:
         change = own[..., None] * rng.uniform(-1, 1, (count, 2, 3)) * BALL_FRICTION_CHANGE
         return cls(mass, radius, BALL_FRICTION + change)
 
+    @property
+    def usual(self) -> NDArray[np.bool_]:
+        """Hands whose balls are those of P1, (n,)."""
+        same: NDArray[np.bool_] = (self.mass == BALL_MASS_KG[0]).all(axis=1)
+        return same
+
     def twice(self) -> "Balls":
         """The same again for a second half of a batch."""
         parts = (self.mass, self.radius, self.friction)

@@ -49,18 +49,21 @@ class Starts(Settings, frozen=True):
     on_targets: Share = 1.0
     """Share of episodes whose balls are placed on their targets, at a random phase."""
     focus: Share = 0.0
-    """Of those, the share whose phase is drawn where episodes fail (training/focus.py)."""
+    """Of those, and of starts ``anywhere``, the share whose phase is drawn where episodes fail
+    (training/focus.py)."""
     classic: Share = 0.5
     """Of the official starts, the share at the classic angle (3 pi/4), else at pi/4."""
-    swapped: Share = 0.0
-    """Of the official starts, the share at which the balls have changed places, which are alike:
-    the targets are half a turn on, and half the orbit begins as well known as the other."""
     anywhere: Share = 0.0
     """Of the official starts, the share whose targets are anywhere on the orbit, as in P2."""
+    swapped: Share = 0.0
+    """Of those that are not, the share at which the balls have changed places, which are alike:
+    the targets are half a turn on, and half the orbit begins as well known as the other."""
     joint_noise_rad: Annotated[float, Meta(ge=0.0, le=0.3)] = 0.03
     ball_noise_m: Annotated[float, Meta(ge=0.0, le=0.01)] = 0.002
     orbits: Share = 0.0
     """How much of the official P2's range of orbit radii is drawn; 0: P1's orbit."""
+    usual_orbits: Share = 0.0
+    """Share of the episodes with P1's balls that have P1's orbit all the same."""
 
 
 class Noise(Settings, frozen=True):

@@ -33,6 +33,7 @@ class Episodes:
         self.goal = baoding.begin_at(np.zeros(count))
         self.focus = PhaseFocus()
         self._start_phase = np.zeros(count)
+        self._start_rotation = np.zeros(count)
         self._placed = np.zeros(count, bool)
 
     def reset(self, ids: NDArray[np.intp], task: NDArray[np.intp] | None = None) -> None:
@@ -50,24 +51,28 @@ class Episodes:
         official = np.where(
             classic, baoding.START_ANGLE_CLASSIC_RAD, baoding.START_ANGLE_CURRENT_RAD
         )
-        swapped = ~placed & (rng.random(count) < starts.swapped)
-        angle = np.where(placed, self.focus.draw(count, starts.focus, rng), official)
-        angle[swapped] += np.pi
-        anywhere = ~placed & (rng.random(count) < starts.anywhere)
-        angle[anywhere] = rng.uniform(0.0, 2 * np.pi, anywhere.sum())
-        self._start_phase[ids], self._placed[ids] = angle, placed
+        anywhere = placed | (rng.random(count) < starts.anywhere)
+        swapped = ~anywhere & (rng.random(count) < starts.swapped)
+        drawn_angle = self.focus.draw(placed, self.rotation[ids, 0], starts.focus, rng)
+        angle = np.where(anywhere, drawn_angle, official + np.pi * swapped)
+        # balls that changed places lie to their targets as they did before
+        self._start_phase[ids], self._placed[ids] = angle - np.pi * swapped, placed
+        self._start_rotation[ids] = self.rotation[ids, 0]
         moving = ~placed | (rng.random(count) < 0.5)  # the official task moves at once
         rate = np.where(moving, self.rotation[ids, 0], 0.0) * baoding.FASTEST_RATE_RAD_S
-        self._set_goal(ids, baoding.begin_at(angle, rate, self._orbits(count)))
+        self._set_goal(ids, baoding.begin_at(angle, rate, self._orbits(ids)))
         self._place(ids, placed, swapped)
 
-    def _orbits(self, count: int) -> Array:
-        """Orbit radii [m], (count, 2)."""
+    def _orbits(self, ids: NDArray[np.intp]) -> Array:
+        """Orbit radii of these hands [m], (n, 2)."""
+        count = ids.size
         nominal, spread = np.array(baoding.ORBIT_RADIUS_M), self.starts.orbits
         if spread == 0.0:
             return np.tile(nominal, (count, 1))
         low, high = (nominal + spread * (np.array(end) - nominal) for end in ORBIT_RANGE_M)
-        return self.rng.uniform(low, high, (count, 2))
+        drawn = self.rng.uniform(low, high, (count, 2))
+        usual = self.hands.balls.usual[ids] & (self.rng.random(count) < self.starts.usual_orbits)
+        return np.where(usual[:, None], nominal, drawn)
 
     def copy(self, of: NDArray[np.intp], to: NDArray[np.intp]) -> None:
         """Ask the hands ``to``, (n,), for what the hands ``of``, (n,), are asked for."""
@@ -88,12 +93,13 @@ class Episodes:
 
     def _own(self) -> tuple[NDArray[Any], ...]:
         """What hands are asked for besides their goals, (count, ...) each."""
-        return self.task, self.rotation, self._segment_left, self._start_phase, self._placed
+        start = self._start_phase, self._start_rotation, self._placed
+        return self.task, self.rotation, self._segment_left, *start
 
     def ended(self, ids: NDArray[np.intp], solved_share: Array) -> None:
         """Remember how the episodes of these hands went, (n,), before they are reset."""
-        placed = self._placed[ids]  # official starts say nothing of a phase
-        self.focus.note(self._start_phase[ids][placed], solved_share[placed])
+        began = self._placed[ids], self._start_rotation[ids], self._start_phase[ids]
+        self.focus.note(*began, solved_share)
 
     def _place(
         self, ids: NDArray[np.intp], placed: NDArray[np.bool_], swapped: NDArray[np.bool_]

@@ -222,7 +222,8 @@ def test_balls_of_the_first_phase_come_back() -> None:
 
 
 def test_a_share_of_the_hands_has_the_usual_balls() -> None:
-    mass = Balls.drawn(400, 1.0, np.random.default_rng(0), usual=0.25).mass
-    usual = (mass == BALL_MASS_KG[0]).all(axis=1)
+    balls = Balls.drawn(400, 1.0, np.random.default_rng(0), usual=0.25)
+    mass, usual = balls.mass, (balls.mass == BALL_MASS_KG[0]).all(axis=1)
+    assert np.array_equal(balls.usual, usual)
     assert usual.mean() == pytest.approx(0.25, abs=0.05)
     assert not (mass[~usual] == BALL_MASS_KG[0]).any()

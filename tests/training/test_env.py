@@ -260,13 +260,13 @@ def test_a_ball_that_strays_ends_an_episode_as_a_drop(
 def test_ended_episodes_are_noted_by_their_start_and_success(
     env: HandEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    noted: list[tuple[list[float], list[float]]] = []
+    noted: list[list[list[float]]] = []
     monkeypatch.setattr(
-        env.episodes.focus, "note", lambda p, s: noted.append((p.tolist(), s.tolist()))
+        env.episodes.focus, "note", lambda *told: noted.append([one.tolist() for one in told])
     )
     env._began[:] = 0  # whole episodes: those cut short at the start are not noted
-    placed = env.episodes._placed.copy()  # official starts are not noted
-    start = env.episodes.goal.angle_rad.copy()
+    start = [env.episodes._placed.tolist(), env.episodes.rotation[:, 0].tolist()]
+    start.append(env.episodes.goal.angle_rad.tolist())
     goal, solved = env.episodes.goal, np.zeros(COUNT)
     for _ in range(env.max_episode_length):
         _, _, _, extras = env.step(PASSIVE)
@@ -274,9 +274,9 @@ def test_ended_episodes_are_noted_by_their_start_and_success(
             break
         solved += baoding.solved(env.hands.feedback(), goal)
         goal = env.episodes.goal
-    (phases, found), *others = [one for one in noted if one[0]]
+    (*began, found), *others = [one for one in noted if one[0]]
     assert others == []
-    assert phases == start[placed].tolist()
-    last = np.array(found) * env.max_episode_length - solved[placed]
+    assert began == start
+    last = np.array(found) * env.max_episode_length - solved
     assert set(np.round(last, 9)) <= {0.0, 1.0}  # the last step may be solved, too
     assert not env._solved_steps.any()

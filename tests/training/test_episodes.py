@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from controller.skills import baoding
-from training.batch import Hands, Physics
+from training.batch import Balls, Hands, Physics
 from training.curriculum import FASTEST_PERIOD_S, Starts, Task
 from training.episodes import LIFT_M, Episodes, tracking
 
@@ -234,6 +234,17 @@ def test_targets_are_anywhere_while_the_balls_lie_where_they_do(many: Hands) -> 
     assert np.allclose(many.feedback().object_pos, usual, atol=1e-12)
 
 
+def test_targets_are_where_episodes_fail_as_they_turn(many: Hands) -> None:
+    starts = Starts(on_targets=0.0, anywhere=1.0, focus=1.0)
+    episodes = Episodes(many, [Task(do="rotate")], starts, np.random.default_rng(0))
+    episodes.focus.solved[:, 0, 3] = episodes.focus.solved[:, 2, 20] = -1e6
+    episodes.reset(np.arange(COUNT))
+    cw = episodes.rotation[:, 0] < 0.0
+    bins = np.floor(episodes.goal.angle_rad / (2 * np.pi / 24))
+    assert set(bins[cw]) == {3.0}
+    assert set(bins[~cw]) == {20.0}
+
+
 def test_placed_episodes_begin_at_rest_or_in_motion(many: Hands) -> None:
     episodes = begun(many, [Task(do="rotate")])
     asked = episodes.rotation[:, 0] * baoding.FASTEST_RATE_RAD_S
@@ -321,3 +332,12 @@ def test_orbits_are_those_of_the_official_second_phase() -> None:
     plain = Episodes(hands, [Task(do="hold")], Starts(), np.random.default_rng(0))
     plain.reset(ids)
     assert (plain.goal.radius_m == baoding.ORBIT_RADIUS_M).all()
+    starts = Starts(orbits=1.0, usual_orbits=0.5)
+    mixed = Episodes(hands, [Task(do="hold")], starts, np.random.default_rng(0))
+    mixed.reset(ids)
+    usual = mixed.goal.radius_m == baoding.ORBIT_RADIUS_M
+    assert np.array_equal(usual[:, 0], usual[:, 1])
+    assert 20 < usual[:, 0].sum() < 44
+    hands.make_balls(Balls.drawn(64, 1.0, np.random.default_rng(0)))
+    mixed.reset(ids)
+    assert (mixed.goal.radius_m != baoding.ORBIT_RADIUS_M).all(), "other balls, other orbits"

@@ -52,7 +52,7 @@ class Moment:
 class World:
     """A batch of hands on the tasks of a stage; their first episodes are of any length.
 
-    Each hand keeps its balls.
+    Each hand keeps its balls until all start anew.
 
     Args:
         twins: whether the second half of the hands has the balls of the first.
@@ -65,8 +65,7 @@ class World:
     def __init__(
         self, hands: Hands, stage: BallsStage, rng: np.random.Generator, twins: bool = False
     ) -> None:
-        self.hands, self.stage, self.rng = hands, stage, rng
-        hands.draw_balls(stage.balls, rng, stage.usual_balls, twins)
+        self.hands, self.stage, self.rng, self._twins = hands, stage, rng, twins
         self.episodes = Episodes(hands, stage.tasks, stage.starts, rng)
         self._longest = round(stage.episode_s / baoding.CONTROL_STEP_S)
         self._age, self._solved = np.zeros(hands.count, int), np.zeros(hands.count)
@@ -74,7 +73,9 @@ class World:
         self.restart()
 
     def restart(self) -> None:
-        """Start all hands anew, spread over the ages of an episode."""
+        """Start all hands anew with other balls, spread over the ages of an episode."""
+        stage = self.stage
+        self.hands.draw_balls(stage.balls, self.rng, stage.usual_balls, self._twins)
         self._begin(np.arange(self.hands.count))
         self._age[:] = self.rng.integers(0, self._longest, self.hands.count)
         self._whole[:] = False  # the first episodes are cut short
@@ -122,9 +123,12 @@ class World:
 
     def end(self, ids: NDArray[np.intp]) -> None:
         """Remember how the episodes of these hands went, and begin new ones."""
+        self._note(ids)
+        self._begin(ids)
+
+    def _note(self, ids: NDArray[np.intp]) -> None:
         whole = ids[self._whole[ids]]
         self.episodes.ended(whole, self._solved[whole] / self._longest)
-        self._begin(ids)
 
     def disturb(self, share: float) -> None:
         """Disturb a share of the hands, drawn anew, a little."""
@@ -137,7 +141,8 @@ class World:
         return Moment(hands, asked, self._age.copy(), self._solved.copy())
 
     def back(self, ids: NDArray[np.intp], to: Moment) -> None:
-        """Put these hands, (n,), back to a moment of theirs, a little disturbed."""
+        """Put hands that lost a ball, (n,), back to a moment of theirs, a little disturbed."""
+        self._note(ids)
         self.hands.put(ids, to.states[ids])
         self.hands.disturb(ids, disturbance(ids.size, self.rng))
         self.episodes.put(ids, [part[ids] for part in to.asked])

@@ -72,6 +72,21 @@ def test_hands_go_back_to_a_moment_of_theirs(gradients: BallsCurriculum, hands: 
     assert np.array_equal(now.object_pos[[0, 1, 3]], later.object_pos[[0, 1, 3]])
 
 
+def test_an_episode_counts_once_when_its_ball_is_first_lost(
+    gradients: BallsCurriculum, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = world_of(gradients, hands, classic=1.0)
+    world.end(np.arange(4))
+    noted: list[list[float]] = []
+    monkeypatch.setattr(world.episodes, "ended", lambda ids, share: noted.append(share.tolist()))
+    moment = world.moment()
+    rest(world)
+    world.back(np.array([1]), moment)
+    world.end(np.array([1, 2]))
+    steps = round(world.stage.episode_s / 0.025)
+    assert noted == [[1 / steps], [1 / steps]], "the second one's went on after it was lost"
+
+
 def test_a_share_of_the_hands_is_disturbed(gradients: BallsCurriculum, hands: Hands) -> None:
     world = world_of(gradients, hands, classic=1.0)
     before = hands.feedback()
@@ -92,3 +107,14 @@ def test_hands_have_balls_of_their_own_and_twins_the_same(
     mass = own.balls.mass
     assert len(np.unique(mass)) == (4 if twins else 8)
     assert np.array_equal(mass[:2], mass[2:]) == twins
+
+
+def test_hands_that_start_anew_have_other_balls(gradients: BallsCurriculum) -> None:
+    stage = msgspec.structs.replace(gradients.stages[0], balls=1.0)
+    own = Hands(4, Physics.named("coarse"), threads=1)
+    world = World(own, stage, np.random.default_rng(0))
+    before = own.balls.mass.copy()
+    world.end(np.arange(4))
+    assert np.array_equal(own.balls.mass, before), "an episode's end is not enough"
+    world.restart()
+    assert not np.isin(own.balls.mass, before).any()
