@@ -16,11 +16,24 @@ def descend(
     goal: str,
     whose: str,
 ) -> str:
+    """Take the gradient of a loss and step against it, as ``step_against`` does."""
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    return step_against(optimiser, loss, learning, goal, whose)
+
+
+def step_against(
+    optimiser: torch.optim.Optimizer,
+    loss: torch.Tensor,
+    learning: Mapping[str, nn.Parameter],
+    goal: str,
+    whose: str,
+) -> str:
     """Step against the gradient, its norm made 1, if it is finite; else leave all as it was.
 
     Args:
         optimiser: steps along what gradients there are.
-        loss: a number, to be made small.
+        loss: a number, to be made small; its gradient is there.
         learning: what the optimiser moves, by name.
         goal: what the loss is, in words.
         whose: weights they are, in words.
@@ -28,8 +41,6 @@ def descend(
     Returns:
         What was not finite, in words; nothing if all was.
     """
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
     gradients = {name: each.grad for name, each in learning.items() if each.grad is not None}
     norm = nn.utils.get_total_norm(gradients.values())
     if not torch.isfinite(loss):

@@ -1,6 +1,7 @@
 """The critic: what a state is worth to the policy, followed as the policy changes."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from typing import Final
 
 import torch
@@ -30,6 +31,17 @@ class Record:
     gain: list[torch.Tensor] = field(default_factory=list)
     kept: list[torch.Tensor] = field(default_factory=list)
     goes_on: list[torch.Tensor] = field(default_factory=list)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Record"]) -> "Record":
+        """The record of all hands, by those of parts of them."""
+        names = [each.name for each in fields(cls)]
+        columns = {
+            name: zip(*(getattr(part, name) for part in parts), strict=True) for name in names
+        }
+        return cls(
+            **{name: [torch.cat(each) for each in column] for name, column in columns.items()}
+        )
 
 
 def value(critic: MLPModel, observation: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from controller.skills.baoding import CONTROL_STEP_S
-from training.balls.kinematics import CAPSULES, Capsules, Kinematics
+from training.balls.kinematics import CAPSULES, Capsules, Kinematics, turned
 from training.balls.muscles import activate
 from training.balls.state import ACTIVE, ANGLE, PLACE, RADIUS, SPEED, SPIN, VELOCITY, unlike
 from training.posture.body import Body
@@ -81,22 +81,26 @@ class Features(nn.Module):
         radius = state[:, RADIUS].detach()
         active, mean = activate(state[:, ACTIVE], excitation, self.substeps)
         pulled = balanced(self.body, self.body(angle), speed, mean)  # by muscles alone [rad/s]
-        turn, origin = self.kinematics.palm(angle)
-        gravity = turn.transpose(1, 2) @ self.gravity
+        # as the hand is, as it coasts and as it is driven, at once: its matrices are small and many
+        there = (self._within(angle + CONTROL_STEP_S * rate) for rate in (speed, pulled))
+        angles = torch.cat([angle, *there])
+        turns, origins = (part.chunk(3) for part in self.kinematics.palm(angles))
+        ends = (part.chunk(3) for part in self.kinematics.capsules(angles))
+        now, coasting, driven = map(Capsules, *ends)
+        gravity = turns[0].transpose(1, 2) @ self.gravity
 
-        def ahead(speed: torch.Tensor, velocity: torch.Tensor) -> tuple[torch.Tensor, Capsules]:
-            """Balls in the palm's frame and capsules after a step of these velocities."""
-            there = self._within(angle + CONTROL_STEP_S * speed)
-            next_turn, next_origin = self.kinematics.palm(there)
+        def seen_later(velocity: torch.Tensor, how: int) -> torch.Tensor:
+            """The balls in the palm's frame after a step of this velocity."""
             moved = place + CONTROL_STEP_S * velocity
-            world = (turn[:, None] @ moved[..., None])[..., 0] + origin[:, None]
-            return (world - next_origin[:, None]) @ next_turn, self.kinematics.capsules(there)
+            world = turned(moved, turns[0][:, None]) + origins[0][:, None]
+            return (world - origins[how][:, None]) @ turns[how]
 
-        now = self.kinematics.capsules(angle)
-        coasting = ahead(speed, velocity)
-        driven = ahead(pulled, velocity + gravity[:, None] * CONTROL_STEP_S)
-        pairs = self._against_hand(place, spin, radius, now, coasting, driven)
-        balls = _against_each_other(place, spin, radius, coasting[0])
+        coasted_balls = seen_later(velocity, 1)
+        driven_balls = seen_later(velocity + gravity[:, None] * CONTROL_STEP_S, 2)
+        pairs = self._against_hand(
+            place, spin, radius, now, (coasted_balls, coasting), (driven_balls, driven)
+        )
+        balls = _against_each_other(place, spin, radius, coasted_balls)
         flat = [place.flatten(1), velocity.flatten(1), spin.flatten(1)]
         units = (PLACE_UNIT, VELOCITY_UNIT, SPIN_UNIT)
         scaled = [part / unit for part, unit in zip(flat, units, strict=True)]

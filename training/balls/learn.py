@@ -18,6 +18,7 @@ from torch import nn
 
 from controller.skills import baoding
 from training.balls.collect import collect
+from training.balls.crew import Crew
 from training.balls.critic import follow
 from training.balls.features import Features
 from training.balls.fit import Fitted, Pool, fit, pool_of
@@ -29,14 +30,15 @@ from training.balls.widen import widened
 from training.balls.world import World
 from training.batch import Hands, Physics
 from training.curriculum import Noise
-from training.descent import descend
+from training.descent import step_against
 from training.graph import PolicyGraph
 from training.learn import Learner, Progress, Report, hands_broke
 from training.ppo import make_actor, make_critic
 from training.score import Score, score
 
 UNSEEN: Final = 13  # numbers that only the critic is told: spin, intention, how balls are made
-WARM_UP: Final = 60  # control steps of a stage before its first gradient
+WARM_UP: Final = 60  # control steps of a stage before anything is learned of it
+CRITIC_FIRST: Final = 30  # stretches of a stage that only the critic learns from
 EXPLORATION: Final = Noise(sigma=0.035, correlation=0.85)  # of the actor; nothing explores here
 
 
@@ -78,22 +80,30 @@ class BallsTrainer(Learner):
         return Hands(count, Physics.named(physics), self._threads)
 
     def _enter_stage(self) -> None:
-        stage = self._stage
-        hands = self._batch("learn", self.curriculum.hands, stage.physics)
-        world = World(hands, stage, np.random.default_rng(self._seed))
-        self._practice = Practice(world, PolicyGraph(self.actor), self.critic)
-        self._features.substeps = Physics.named(stage.physics).substeps
+        physics = Physics.named(self._stage.physics)
+        shares = np.array_split(np.arange(self.curriculum.hands), self._threads)
+        parts = [
+            self._part(Hands(len(share), physics, threads=1), [self._seed, part])
+            for part, share in enumerate(shares)
+            if len(share)
+        ]
+        self._crew = Crew(parts, self._learning.values())
+        self._features.substeps = physics.substeps
         self._warm = False
+
+    def _part(self, hands: Hands, seed: list[int]) -> Practice:
+        world = World(hands, self._stage, np.random.default_rng(seed))
+        return Practice(world, PolicyGraph(self.actor), self.critic)
 
     def _retune(self) -> None:
         for group in self._climber.param_groups:
-            group["lr"] = self._stage.ascent.rate
+            group["lr"] = self._stage.ascent.rate_at(self.progress.stage_steps)
 
     def _score(self, hands: Hands, stage: BallsStage) -> list[Score]:
         return score(self.average, hands, stage, stage.tasks)
 
     def _settings(self) -> dict[str, float]:
-        return {"learning_rate": self._stage.ascent.rate}
+        return {"learning_rate": self._climber.param_groups[0]["lr"]}
 
     # --- learning ------------------------------------------------------------------
 
@@ -103,13 +113,14 @@ class BallsTrainer(Learner):
         losses: dict[str, float] = {}
         if not 0 <= self._since_fit < self.curriculum.model.every:
             steps, problem, losses = self._fit_model()
+            self._crew.restart()  # with other balls
+            self._warm = False
         stretch = Stretch()
         if self._since_fit >= 0:  # else it was lost: there are no slopes yet
             if not self._warm:
-                with torch.no_grad():
-                    self._practice.go(WARM_UP, None)
-                steps, self._warm = steps + WARM_UP * hands, True
-            stretch = self._practice.go(self._stage.ascent.steps, self._slopes)
+                warmed, wrong = self._warm_up()
+                steps, problem, self._warm = steps + warmed * hands, problem + wrong, True
+            stretch = self._crew.go(self._stage.ascent.steps, self._slopes)
             steps += self._stage.ascent.steps * hands
             self._since_fit += 1
             if stretch.broken:
@@ -129,16 +140,36 @@ class BallsTrainer(Learner):
             problem=problem,
         )
 
+    def _warm_up(self) -> tuple[int, str]:
+        """Spread the hands over what they do, and let the critic see a new stage first.
+
+        What a state is worth may be another matter there, and the policy would climb what was.
+
+        Returns:
+            Control steps, and what was wrong.
+        """
+        self._crew.go(WARM_UP, None)
+        if self.progress.stage_steps:
+            return WARM_UP, ""
+        steps, problem = self._stage.ascent.steps, ""
+        for _ in range(CRITIC_FIRST):
+            stretch = self._crew.go(steps, None)
+            if stretch.broken:
+                problem += hands_broke(stretch.broken, stretch.what_broke)
+            problem += self._follow_with_critic(stretch, {})
+        return WARM_UP + CRITIC_FIRST * steps, problem
+
     def _slopes(self, state: torch.Tensor, excitation: torch.Tensor) -> torch.Tensor:
         guess: torch.Tensor = self.model(self._features, state, excitation)
         return guess
 
     def _climb(self, total: torch.Tensor) -> str:
-        """Follow the gradient if it is finite, else leave all as it was; says what was wrong."""
-        wrong = descend(self._climber, -total, self._learning, "the objective", "actor")
+        """Follow the crew's gradient if it is finite, else leave all as it was; what was wrong."""
+        self._retune()
+        wrong = step_against(self._climber, -total, self._learning, "the objective", "actor")
         if not wrong:
             return ""
-        self._practice.restart()  # what is not finite may be in the memory
+        self._crew.restart()  # what is not finite may be in the memory
         return self._discarded(wrong)
 
     def _follow_with_critic(self, stretch: Stretch, losses: dict[str, float]) -> str:
@@ -198,7 +229,6 @@ class BallsTrainer(Learner):
         )
 
     def _state(self) -> dict[str, Any]:
-        episodes = self._practice.world.episodes
         return {
             "actor_state_dict": self.actor.state_dict(),
             "average_state_dict": self.average.state_dict(),
@@ -207,36 +237,36 @@ class BallsTrainer(Learner):
             "climber_state_dict": self._climber.state_dict(),
             "critic_climber_state_dict": self._critic_climber.state_dict(),
             "since_fit": self._since_fit,
-            "unit": self._practice.unit,
-            "focus": episodes.focus.solved.tolist(),
-            "random": {
-                "torch": torch.get_rng_state(),
-                "episodes": episodes.rng.bit_generator.state,
-            },
+            "crew": self._crew.state(),
+            "random": torch.get_rng_state(),
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.actor.load_state_dict(state["actor_state_dict"], strict=True)
-        self.average.load_state_dict(state["average_state_dict"], strict=True)
-        told_less = self._take_critic(state["critic_state_dict"])
-        episodes = self._practice.world.episodes
-        episodes.focus.solved[:] = state["focus"]
+        grew = _take(self.actor, state["actor_state_dict"])
+        self.average.load_state_dict(self.actor.state_dict())  # so that what is new is the same
+        _take(self.average, state["average_state_dict"])
+        told_more = _take(self.critic, state["critic_state_dict"])
         if "model_state_dict" not in state:  # of PPO: the rest begins here
             return
-        self.model.load_state_dict(widened(state["model_state_dict"], self.model), strict=True)
-        self._climber.load_state_dict(state["climber_state_dict"])
-        if not told_less:
+        _take(self.model, state["model_state_dict"])
+        if not grew:
+            self._climber.load_state_dict(state["climber_state_dict"])
+        if not told_more:
             self._critic_climber.load_state_dict(state["critic_climber_state_dict"])
         self._since_fit = state["since_fit"]
-        self._practice.unit[: len(state["unit"])] = state["unit"]
-        torch.set_rng_state(state["random"]["torch"])
-        episodes.rng.bit_generator.state = state["random"]["episodes"]
+        if "crew" in state:
+            self._crew.restore(state["crew"])
+            torch.set_rng_state(state["random"])
+        else:  # from before hands practised in parts
+            self._crew.restore({"unit": state["unit"], "focus": [], "episodes": []})
+            torch.set_rng_state(state["random"]["torch"])
 
-    def _take_critic(self, weights: dict[str, torch.Tensor]) -> bool:
-        """Take the critic's weights over; whether it was told less than it is now."""
-        wide = widened(weights, self.critic)
-        self.critic.load_state_dict(wide, strict=True)
-        return any(wide[name].shape != each.shape for name, each in weights.items())
+
+def _take(network: nn.Module, weights: dict[str, torch.Tensor]) -> bool:
+    """Take weights over; whether the network is wider or told more than theirs was."""
+    wide = widened(weights, network)
+    network.load_state_dict(wide, strict=True)
+    return any(wide[name].shape != each.shape for name, each in weights.items())
 
 
 def _finite(module: nn.Module) -> bool:

@@ -30,6 +30,11 @@ class Ascent(Settings, frozen=True, kw_only=True):
     """An update is a stretch of so many control steps of every hand; gradients pass through it."""
     rate: Positive = 7e-4
     """How far an update moves each matrix of weights, in every direction of it."""
+    fade_to: Positive | None = None
+    """The rate fades to this, evenly in its logarithm (what is steep is overstepped at any rate
+    that still gets anywhere; the small steps at the end find the bottom of it)"""
+    fade_steps: Count = 1_000_000
+    """over so many steps of the stage."""
     gamma: Discount = 0.98
     """What a step later counts for; 0.98 is a horizon of 1.25 s."""
     passed_back: Positive = 0.6
@@ -47,6 +52,13 @@ class Ascent(Settings, frozen=True, kw_only=True):
     value_on_the_way: Annotated[float, Meta(ge=0.0)] = 0.1
     """Weight of the critic's value at each step of the stretch; at its end it counts in full."""
 
+    def rate_at(self, stage_steps: int) -> float:
+        """The rate after so many steps of the stage."""
+        if self.fade_to is None:
+            return self.rate
+        share = min(1.0, stage_steps / self.fade_steps)
+        return float(self.rate * (self.fade_to / self.rate) ** share)
+
 
 class CriticFit(Settings, frozen=True, kw_only=True):
     """How the critic follows the policy: one pass over each stretch."""
@@ -62,7 +74,7 @@ class ModelFit(Settings, frozen=True, kw_only=True):
 
     hidden: Count = 512
     """Width of its two layers."""
-    every: Count = 100
+    every: Count = 160
     """Updates between two fits: its slopes hold where the policy is, not where it was."""
     pairs: Count = 128
     """Pairs of hands that transitions are collected from; each pair starts alike and parts."""

@@ -5,7 +5,7 @@ MuJoCo says where hands and balls go; the model says how that depends on what wa
 MuJoCo says, with the slopes of the model: ``real + (guess - guess.detach())``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,6 +32,11 @@ LEAD: Final = 20  # control steps before a drop, at least, that a hand goes back
 LEAST_SPREAD: Final = 1e-4  # of what is at rest at every start: it hardly counts
 
 
+def unit_of(states: torch.Tensor) -> torch.Tensor:
+    """The unit of each part of states (n, 109), (109,)."""
+    return (states.std(0, correction=0) * SPREAD).clamp(min=LEAST_SPREAD)
+
+
 @dataclass
 class Stretch:
     """What a stretch led to.
@@ -42,7 +47,7 @@ class Stretch:
         solved: share of the steps.
         drops: episodes that ended so.
         broken: hands whose physics was lost, and in words, how.
-        error: median distance from the targets [mm].
+        error: median distance from the targets [mm], the mean of parts that were joined.
     """
 
     total: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
@@ -52,6 +57,20 @@ class Stretch:
     broken: int = 0
     what_broke: str = ""
     error: float = 0.0
+
+    @classmethod
+    def joined(cls, parts: Sequence["Stretch"], shares: Sequence[float]) -> "Stretch":
+        """The stretch of all hands, by those of parts of them, each a share of the hands."""
+        pairs = list(zip(parts, shares, strict=True))
+        return cls(
+            total=torch.stack([share * part.total for part, share in pairs]).sum(),
+            record=Record.joined([part.record for part in parts]),
+            solved=sum(share * part.solved for part, share in pairs),
+            drops=sum(part.drops for part in parts),
+            broken=sum(part.broken for part in parts),
+            what_broke=" and ".join({part.what_broke: None for part in parts if part.what_broke}),
+            error=sum(share * part.error for part, share in pairs),
+        )
 
 
 class Practice:
@@ -67,7 +86,7 @@ class Practice:
     def __init__(self, world: World, policy: PolicyGraph, critic: MLPModel) -> None:
         self.world, self._policy, self._critic = world, policy, critic
         self._forget()
-        self.unit = (world.state().std(0) * SPREAD).clamp(min=LEAST_SPREAD)
+        self.unit = unit_of(world.state())
 
     def restart(self) -> None:
         """Start all hands anew."""

@@ -1,6 +1,7 @@
 import copy
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 import torch
 
 from controller.errors import ContractError
-from training.balls.learn import WARM_UP, BallsTrainer
+from training.balls.learn import CRITIC_FIRST, WARM_UP, BallsTrainer
 from training.balls.plan import BallsCurriculum
+from training.graph import PolicyGraph
 from training.learn import load_checkpoint
 
 
@@ -57,8 +59,8 @@ def test_an_update_fits_the_model_and_moves_all_that_learns(learner: BallsTraine
     steps = learner.progress.steps
     reports = [report for _, report in zip(range(2), learner.updates(), strict=False)]
     assert [report.problem for report in reports] == ["", ""]
-    # 12 steps of 4 pairs, the warm-up, and two stretches of 4 steps, of 8 hands each
-    assert learner.progress.steps == steps + 8 * (12 + WARM_UP + 2 * 4)
+    # 12 steps of 4 pairs, the warm-up, the critic's and two stretches of 4 steps, of 8 hands each
+    assert learner.progress.steps == steps + 8 * (12 + WARM_UP + (CRITIC_FIRST + 2) * 4)
     after = learner._state()
     for network in ("actor", "average", "critic", "model"):
         for name, value in after[f"{network}_state_dict"].items():
@@ -84,7 +86,7 @@ def test_the_model_is_fitted_again_and_keeps_the_newest(learner: BallsTrainer) -
 def test_what_is_climbed_rises(learner: BallsTrainer) -> None:
     """The same stretch again, from the same state, after each of some updates of it."""
     assert updates(learner, 1) == [""]
-    practice = learner._practice
+    (practice,) = learner._crew.practices
     learner._retune()
     kept = copy.deepcopy(practice.world.hands.states())
     episodes, rng = practice.world.episodes, np.random.default_rng(0)
@@ -95,17 +97,36 @@ def test_what_is_climbed_rises(learner: BallsTrainer) -> None:
         practice.world.hands._batch.forward(np.arange(8))
         practice._memory[:] = [*practice._policy.rest(8), torch.zeros(1, 8, 39)]
         episodes.goal, episodes.rng = copy.deepcopy(goal), rng
-        stretch = practice.go(4, learner._slopes)
+        stretch = learner._crew.go(4, learner._slopes)
         assert not stretch.drops
         totals.append(stretch.total.item())
         assert learner._climb(stretch.total) == ""
     assert totals[-1] > totals[0]
 
 
+def test_the_rate_follows_the_steps_of_the_stage(
+    gradients: BallsCurriculum, trained: Path, tmp_path: Path
+) -> None:
+    ascent = msgspec.structs.replace(
+        gradients.stages[0].ascent, rate=1e-3, fade_to=1e-5, fade_steps=4000
+    )
+    stage = msgspec.structs.replace(gradients.stages[0], ascent=ascent)
+    plan = msgspec.structs.replace(gradients, stages=[stage])
+    learner = BallsTrainer(plan, tmp_path, threads=1)
+    learner.resume(trained / "checkpoint.pt")
+    learner.progress.next_evaluation = 10**9
+    assert updates(learner, 1) == [""]
+    for _ in range(3):
+        expected = ascent.rate_at(learner.progress.stage_steps)
+        assert updates(learner, 1) == [""]
+        assert learner._settings() == {"learning_rate": expected}
+        assert 1e-5 < expected < 1e-3
+
+
 def test_a_stretch_goes_where_mujoco_does(learner: BallsTrainer) -> None:
     """Slopes do not change the path."""
     assert updates(learner, 1) == [""]
-    practice = learner._practice
+    (practice,) = learner._crew.practices
     with_slopes = practice.go(3, learner._slopes)
     last = with_slopes.record.observation[-1]
     assert with_slopes.total.requires_grad
@@ -148,6 +169,34 @@ def test_a_critic_of_nan_is_taken_back(learner: BallsTrainer, same: Callable[...
     assert updates(learner, 1) == [""]
 
 
+def test_what_goes_wrong_while_only_the_critic_learns_is_told(
+    learner: BallsTrainer, same: Callable[..., bool]
+) -> None:
+    before = copy.deepcopy(learner.critic.state_dict())
+    told = told_of_nan(learner, learner.critic.mlp[0].weight.requires_grad_(True))
+    assert told.count("TAKEN BACK: the critic is not finite") == CRITIC_FIRST + 1
+    assert same(dict(before), dict(learner.critic.state_dict()))
+
+
+def test_only_the_critic_learns_at_first(
+    learner: BallsTrainer, same: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed, actors = [], []
+    follow = learner._follow_with_critic
+
+    def noted(*args: Any) -> str:
+        followed.append(1)
+        actors.append(copy.deepcopy(dict(learner.actor.state_dict())))
+        return follow(*args)
+
+    monkeypatch.setattr(learner, "_follow_with_critic", noted)
+    assert updates(learner, 1) == [""]
+    assert len(followed) == CRITIC_FIRST + 1
+    assert all(same(actors[0], one) for one in actors[:CRITIC_FIRST])
+    assert updates(learner, 3) == [""] * 3  # through another fit
+    assert len(followed) == CRITIC_FIRST + 4
+
+
 def test_a_first_model_of_nan_is_taken_back_and_fitted_anew(
     learner: BallsTrainer, same: Callable[..., bool]
 ) -> None:
@@ -163,7 +212,7 @@ def test_a_hand_that_breaks_is_told_and_starts_anew(
     learner: BallsTrainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert updates(learner, 1) == [""]
-    hands = learner._practice.world.hands
+    hands = learner._crew.practices[0].world.hands
     step, calls = hands.step, []
 
     def broken(excitation: np.ndarray) -> None:
@@ -224,7 +273,7 @@ def test_one_that_was_told_less_goes_on_as_it_was(learner: BallsTrainer, tmp_pat
         weights = state[f"{whose}_state_dict"]
         for name in names:
             weights[name] = weights[name][..., :-6].clone()
-    state["unit"] = state["unit"][:-6].clone()
+    state["crew"]["unit"] = state["crew"]["unit"][:-6].clone()
     torch.save(state, path)
     resumed = again(learner, tmp_path)
     assert resumed.progress == learner.progress
@@ -236,15 +285,57 @@ def test_one_that_was_told_less_goes_on_as_it_was(learner: BallsTrainer, tmp_pat
     assert updates(resumed, 2) == ["", ""]
 
 
+def test_a_checkpoint_from_before_there_were_parts_goes_on(
+    learner: BallsTrainer, tmp_path: Path
+) -> None:
+    updates(learner, 2)
+    learner.save("checkpoint.pt")
+    path = learner.folder / "checkpoint.pt"
+    state = load_checkpoint(path)
+    crew, random = state.pop("crew"), state["random"]
+    unit = crew["unit"] * 2.0
+    state |= {"unit": unit, "focus": [0.5] * 24}
+    state["random"] = {"torch": random, "episodes": crew["episodes"][0]}
+    torch.save(state, path)
+    resumed = again(learner, tmp_path)
+    assert torch.equal(resumed._crew.practices[0].unit, unit)
+    assert resumed.progress == learner.progress
+    resumed.progress.next_evaluation = 10**9
+    assert updates(resumed, 2) == ["", ""]
+
+
+def test_a_wider_policy_goes_on_as_the_narrower_one_was(
+    learner: BallsTrainer, gradients: BallsCurriculum, tmp_path: Path
+) -> None:
+    updates(learner, 2)
+    learner.save("checkpoint.pt")
+    wider = BallsTrainer(msgspec.structs.replace(gradients, hidden=12), tmp_path, threads=1)
+    wider.resume(learner.folder / "checkpoint.pt")
+    seen = torch.randn(3, 5, 108)  # steps, hands
+    for was, now in ((learner.actor, wider.actor), (learner.average, wider.average)):
+        memories = [PolicyGraph(network).rest(5) for network in (was, now)]
+        for step in seen:
+            actions = []
+            for network, memory in zip((was, now), memories, strict=True):
+                action, *memory[:] = PolicyGraph(network).act(step, *memory)
+                actions.append(action)
+            assert torch.allclose(*actions, atol=1e-6)
+    assert not wider._climber.state_dict()["state"]
+    wider.progress.next_evaluation = 10**9
+    assert updates(wider, 2) == ["", ""]
+    new = wider.actor.mlp[2].weight[:, 8:]
+    assert new.any(), "what is new learns"
+
+
 def test_a_checkpoint_of_another_size_is_refused(
     learner: BallsTrainer, gradients: BallsCurriculum, tmp_path: Path, trained: Path
 ) -> None:
     learner.save("checkpoint.pt")
-    wider = msgspec.structs.replace(gradients.model, hidden=17)
-    other = BallsTrainer(msgspec.structs.replace(gradients, model=wider), tmp_path, threads=1)
+    narrower = msgspec.structs.replace(gradients.model, hidden=15)
+    other = BallsTrainer(msgspec.structs.replace(gradients, model=narrower), tmp_path, threads=1)
     with pytest.raises(ContractError, match="does not fit this curriculum"):
         other.resume(learner.folder / "checkpoint.pt")
-    other = BallsTrainer(msgspec.structs.replace(gradients, hidden=9), tmp_path, threads=1)
+    other = BallsTrainer(msgspec.structs.replace(gradients, hidden=7), tmp_path, threads=1)
     with pytest.raises(ContractError, match="does not fit this curriculum"):
         other.resume(trained / "checkpoint.pt")
 
@@ -261,6 +352,6 @@ def test_a_promoted_learner_practises_the_next_stage(
     learner.resume(trained / "checkpoint.pt")
     assert updates(learner, 1) == [""]
     assert learner.progress.stage == 1
-    assert learner._practice.world.stage.name == "second"
+    assert learner._crew.practices[0].world.stage.name == "second"
     assert learner._climber.param_groups[0]["lr"] == 1e-4
     assert updates(learner, 1) == [""]

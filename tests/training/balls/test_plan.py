@@ -6,6 +6,7 @@ import pytest
 
 from controller import data
 from controller.errors import SettingsError
+from training.balls.plan import Ascent
 from training.curriculum import Curriculum
 from training.skills import load_plan
 
@@ -32,3 +33,10 @@ def test_a_bad_value_is_named(
     with pytest.raises(SettingsError, match=message) as refused:
         load_plan(write(stage, **top))
     assert "\n" not in str(refused.value)
+
+
+def test_the_rate_fades_evenly_in_its_logarithm() -> None:
+    ascent = Ascent(rate=4e-4, fade_to=1e-4, fade_steps=1000)
+    rates = [ascent.rate_at(steps) for steps in (0, 500, 1000, 5000)]
+    assert rates == pytest.approx([4e-4, 2e-4, 1e-4, 1e-4])
+    assert Ascent(rate=4e-4).rate_at(10**9) == 4e-4

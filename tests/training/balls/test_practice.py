@@ -25,7 +25,7 @@ def practising(
         assert isinstance(plan, BallsCurriculum)
         learner = BallsTrainer(plan, tmp_path, threads=1)
         learner.resume(trained / "checkpoint.pt")
-        practice = learner._practice
+        (practice,) = learner._crew.practices
         practice.world._age[:] = 100
         for _ in range(3):
             assert practice.go(4, None).drops == 0
