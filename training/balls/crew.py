@@ -56,9 +56,9 @@ class Crew:
             wait(parts)  # whatever interrupts: a checkpoint may be written next
             torch.set_num_threads(threads)
         if slopes is not None:
-            for place, weights in enumerate(self._learning):
-                own = [gradients[place] for _, gradients in done]
-                pairs = zip(self._shares, own, strict=True)
+            found = [gradients for _, gradients in done]
+            for weights, *parts_of_it in zip(self._learning, *found, strict=True):
+                pairs = zip(self._shares, parts_of_it, strict=True)
                 weights.grad = -torch.stack([share * part for share, part in pairs]).sum(0)
         return Stretch.joined([stretch for stretch, _ in done], self._shares)
 

@@ -35,13 +35,11 @@ class Record:
     @classmethod
     def joined(cls, parts: Sequence["Record"]) -> "Record":
         """The record of all hands, by those of parts of them."""
-        names = [each.name for each in fields(cls)]
-        columns = {
-            name: zip(*(getattr(part, name) for part in parts), strict=True) for name in names
-        }
-        return cls(
-            **{name: [torch.cat(each) for each in column] for name, column in columns.items()}
-        )
+        found = cls()
+        for each in fields(cls):
+            steps = zip(*(getattr(part, each.name) for part in parts), strict=True)
+            getattr(found, each.name).extend(map(torch.cat, steps))
+        return found
 
 
 def value(critic: MLPModel, observation: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
